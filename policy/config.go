@@ -1,0 +1,234 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+const (
+	configAPIVersion = "config.sallyport.dev/v1alpha1"
+	configKind       = "Configuration"
+)
+
+// Config is what the platform team tells sallyport. Nothing that a tenant can
+// write is part of it.
+type Config struct {
+	// EgressWaypoints are the waypoints that originate mTLS. The namespaces
+	// they live in are the egress namespaces. At least one.
+	EgressWaypoints []Waypoint
+	// PrincipalHeader is the header that the platform's EnvoyFilter writes the
+	// caller's SPIFFE id into.
+	PrincipalHeader string
+	// TrustDomains are those of the mesh, the first one for what sallyport
+	// writes itself. At least one.
+	TrustDomains []string
+	// SyntheticSuffix is the domain of the synthetic hosts.
+	SyntheticSuffix Host
+	// ClusterDomain is the DNS domain of the cluster's own Services.
+	ClusterDomain Host
+}
+
+// Waypoint names a waypoint Gateway.
+type Waypoint struct {
+	Namespace string `yaml:"namespace"`
+	Name      string `yaml:"name"`
+}
+
+func (w Waypoint) String() string { return w.Namespace + "/" + w.Name }
+
+// DefaultConfig has the names that the public guides of this setup use.
+func DefaultConfig() *Config {
+	return &Config{
+		EgressWaypoints: []Waypoint{{Namespace: "istio-egress", Name: "egress-waypoint"}},
+		PrincipalHeader: "%%source.principal%%",
+		TrustDomains:    []string{"cluster.local"},
+		SyntheticSuffix: "invalid",
+		ClusterDomain:   "cluster.local",
+	}
+}
+
+// configFile is the file's form. Absent fields keep their default.
+type configFile struct {
+	APIVersion      string     `yaml:"apiVersion"`
+	Kind            string     `yaml:"kind"`
+	EgressWaypoints []Waypoint `yaml:"egressWaypoints"`
+	PrincipalHeader *string    `yaml:"principalHeader"`
+	TrustDomains    []string   `yaml:"trustDomains"`
+	SyntheticSuffix *string    `yaml:"syntheticSuffix"`
+	ClusterDomain   *string    `yaml:"clusterDomain"`
+}
+
+// LoadConfig reads a configuration file. Unknown and repeated fields are
+// errors. Each error names the file, the line and the field.
+func LoadConfig(file string, data []byte) (*Config, error) {
+	var in configFile
+	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&in); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	config, problem := in.config()
+	if problem != nil {
+		return nil, fmt.Errorf("%s:%d: %s: %s", file, lineOf(&root, problem.at), problem.at, problem.text)
+	}
+	return config, nil
+}
+
+type configProblem struct {
+	at   Path
+	text string
+}
+
+func (in *configFile) config() (*Config, *configProblem) {
+	if in.APIVersion != configAPIVersion || in.Kind != configKind {
+		return nil, &configProblem{At("apiVersion"), fmt.Sprintf("is %q, kind %q; write apiVersion: %s and kind: %s", in.APIVersion, in.Kind, configAPIVersion, configKind)}
+	}
+	config := DefaultConfig()
+	if in.EgressWaypoints != nil {
+		config.EgressWaypoints = in.EgressWaypoints
+	}
+	if in.TrustDomains != nil {
+		config.TrustDomains = in.TrustDomains
+	}
+	if in.PrincipalHeader != nil {
+		config.PrincipalHeader = *in.PrincipalHeader
+	}
+	if in.SyntheticSuffix != nil {
+		config.SyntheticSuffix = Host(*in.SyntheticSuffix)
+	}
+	if in.ClusterDomain != nil {
+		config.ClusterDomain = Host(*in.ClusterDomain)
+	}
+	return config, config.problem()
+}
+
+func (c *Config) problem() *configProblem {
+	if len(c.EgressWaypoints) == 0 {
+		return &configProblem{At("egressWaypoints"), "is empty; name at least one waypoint"}
+	}
+	for i, w := range c.EgressWaypoints {
+		at := At("egressWaypoints").Index(i)
+		if len(validation.IsDNS1123Label(w.Namespace)) > 0 {
+			return &configProblem{at.Key("namespace"), fmt.Sprintf("%q is not the name of a namespace", w.Namespace)}
+		}
+		if len(validation.IsDNS1123Subdomain(w.Name)) > 0 {
+			return &configProblem{at.Key("name"), fmt.Sprintf("%q is not the name of a Gateway", w.Name)}
+		}
+		for _, earlier := range c.EgressWaypoints[:i] {
+			if earlier == w {
+				return &configProblem{at, fmt.Sprintf("%s is listed twice", w)}
+			}
+		}
+	}
+	if !headerName(c.PrincipalHeader) {
+		return &configProblem{At("principalHeader"), fmt.Sprintf("%q is not the name of a header", c.PrincipalHeader)}
+	}
+	if len(c.TrustDomains) == 0 {
+		return &configProblem{At("trustDomains"), "is empty; name at least one trust domain"}
+	}
+	for i, domain := range c.TrustDomains {
+		if td, err := spiffeid.TrustDomainFromString(domain); err != nil || td.Name() != domain {
+			return &configProblem{At("trustDomains").Index(i), fmt.Sprintf("%q is not a SPIFFE trust domain; write it without scheme, e.g. \"cluster.local\"", domain)}
+		}
+	}
+	if len(validation.IsDNS1123Subdomain(string(c.SyntheticSuffix))) > 0 {
+		return &configProblem{At("syntheticSuffix"), fmt.Sprintf("%q is not a DNS domain; write it without a leading dot, e.g. \"invalid\"", c.SyntheticSuffix)}
+	}
+	if len(validation.IsDNS1123Subdomain(string(c.ClusterDomain))) > 0 {
+		return &configProblem{At("clusterDomain"), fmt.Sprintf("%q is not a DNS domain, e.g. \"cluster.local\"", c.ClusterDomain)}
+	}
+	return nil
+}
+
+// lineOf finds the line of a field, or of the nearest parent that is there.
+func lineOf(node *yaml.Node, at Path) int {
+	if node.Kind == yaml.DocumentNode && len(node.Content) > 0 {
+		node = node.Content[0]
+	}
+	line := node.Line
+	for _, step := range at {
+		child := yamlChild(node, step)
+		if child == nil {
+			break
+		}
+		node, line = child, child.Line
+	}
+	return line
+}
+
+func yamlChild(node *yaml.Node, step Step) *yaml.Node {
+	if step.IsIndex {
+		if node.Kind == yaml.SequenceNode && step.Index < len(node.Content) {
+			return node.Content[step.Index]
+		}
+		return nil
+	}
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == step.Key {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// headerName is a token of RFC 9110, section 5.6.2.
+func headerName(s string) bool {
+	if s == "" {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+// EgressNamespace tells whether an egress waypoint lives in the namespace.
+// The platform team owns what is inside.
+func (c *Config) EgressNamespace(namespace string) bool {
+	for _, w := range c.EgressWaypoints {
+		if w.Namespace == namespace {
+			return true
+		}
+	}
+	return false
+}
+
+// IsEgressWaypoint tells whether the waypoint is one of the configured ones.
+func (c *Config) IsEgressWaypoint(waypoint Waypoint) bool {
+	for _, w := range c.EgressWaypoints {
+		if w == waypoint {
+			return true
+		}
+	}
+	return false
+}
+
+// waypointsWhere returns the egress waypoints that keep accepts.
+func (c *Config) waypointsWhere(keep func(Waypoint) bool) []Waypoint {
+	var kept []Waypoint
+	for _, w := range c.EgressWaypoints {
+		if keep(w) {
+			kept = append(kept, w)
+		}
+	}
+	return kept
+}
+
+// Synthetic tells whether all that the host stands for is synthetic.
+func (c *Config) Synthetic(h Host) bool {
+	return h.Under(c.SyntheticSuffix)
+}

@@ -1,0 +1,171 @@
+package policy
+
+import "iter"
+
+// HTTPRoute is what the rules read of a gateway.networking.k8s.io HTTPRoute.
+type HTTPRoute struct {
+	Meta `json:"metadata"`
+	Spec HTTPRouteSpec `json:"spec"`
+}
+
+// Kind is HTTPRouteKind.
+func (*HTTPRoute) Kind() Kind { return HTTPRouteKind }
+
+type HTTPRouteSpec struct {
+	ParentRefs []ParentRef     `json:"parentRefs"`
+	Hostnames  []string        `json:"hostnames"`
+	Rules      []HTTPRouteRule `json:"rules"`
+}
+
+// ParentRef names what a route attaches to. Group and Kind are pointers
+// because absent and empty mean different things.
+type ParentRef struct {
+	Group     *string `json:"group"`
+	Kind      *string `json:"kind"`
+	Namespace *string `json:"namespace"`
+	Name      string  `json:"name"`
+}
+
+type HTTPRouteRule struct {
+	Matches     []HTTPRouteMatch  `json:"matches"`
+	Filters     []HTTPRouteFilter `json:"filters"`
+	BackendRefs []HTTPBackendRef  `json:"backendRefs"`
+}
+
+type HTTPRouteMatch struct {
+	Headers []HeaderMatch `json:"headers"`
+}
+
+type HeaderMatch struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type HTTPBackendRef struct {
+	BackendRef `json:",inline"`
+	Filters    []HTTPRouteFilter `json:"filters"`
+}
+
+type BackendRef struct {
+	Group     *string `json:"group"`
+	Kind      *string `json:"kind"`
+	Namespace *string `json:"namespace"`
+	Name      string  `json:"name"`
+}
+
+// HTTPRouteFilter holds the filters that carry header values or backends.
+type HTTPRouteFilter struct {
+	RequestHeaderModifier  *HeaderModifier `json:"requestHeaderModifier"`
+	ResponseHeaderModifier *HeaderModifier `json:"responseHeaderModifier"`
+	RequestMirror          *BackendFilter  `json:"requestMirror"`
+	ExternalAuth           *BackendFilter  `json:"externalAuth"`
+}
+
+type HeaderModifier struct {
+	Set    []Header `json:"set"`
+	Add    []Header `json:"add"`
+	Remove []string `json:"remove"`
+}
+
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// BackendFilter is a filter that sends requests to a backend of its own.
+type BackendFilter struct {
+	BackendRef BackendRef `json:"backendRef"`
+}
+
+// applyDefaults fills what the API server fills by the CRD's schema, so that
+// a manifest in a file is judged like the stored object: no rules means one
+// rule, no matches means one match, and both match everything
+// (sigs.k8s.io/gateway-api apis/v1/httproute_types.go, kubebuilder:default).
+func (r *HTTPRoute) applyDefaults() {
+	if r.Spec.Rules == nil {
+		r.Spec.Rules = make([]HTTPRouteRule, 1)
+	}
+	for i := range r.Spec.Rules {
+		if r.Spec.Rules[i].Matches == nil {
+			r.Spec.Rules[i].Matches = make([]HTTPRouteMatch, 1)
+		}
+	}
+}
+
+// filters yields every filter: those of the rules and those of the backends.
+func (r *HTTPRoute) filters() iter.Seq2[Path, *HTTPRouteFilter] {
+	return func(yield func(Path, *HTTPRouteFilter) bool) {
+		for i, rule := range r.Spec.Rules {
+			at := At("spec", "rules").Index(i)
+			for j := range rule.Filters {
+				if !yield(at.Key("filters").Index(j), &rule.Filters[j]) {
+					return
+				}
+			}
+			for j, backend := range rule.BackendRefs {
+				for k := range backend.Filters {
+					if !yield(at.Key("backendRefs").Index(j).Key("filters").Index(k), &backend.Filters[k]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// headers yields every header that a filter sets or adds, on the request and
+// on the response.
+func (r *HTTPRoute) headers() iter.Seq2[Path, Header] {
+	return func(yield func(Path, Header) bool) {
+		for at, filter := range r.filters() {
+			for _, m := range []struct {
+				at       Path
+				modifier *HeaderModifier
+			}{
+				{at.Key("requestHeaderModifier"), filter.RequestHeaderModifier},
+				{at.Key("responseHeaderModifier"), filter.ResponseHeaderModifier},
+			} {
+				if m.modifier != nil && !m.modifier.each(m.at, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (m *HeaderModifier) each(at Path, yield func(Path, Header) bool) bool {
+	for i, header := range m.Set {
+		if !yield(at.Key("set").Index(i), header) {
+			return false
+		}
+	}
+	for i, header := range m.Add {
+		if !yield(at.Key("add").Index(i), header) {
+			return false
+		}
+	}
+	return true
+}
+
+// backends yields every backend that requests, or copies of them, are sent to.
+func (r *HTTPRoute) backends() iter.Seq2[Path, *BackendRef] {
+	return func(yield func(Path, *BackendRef) bool) {
+		for i, rule := range r.Spec.Rules {
+			for j := range rule.BackendRefs {
+				at := At("spec", "rules").Index(i).Key("backendRefs").Index(j)
+				if !yield(at, &rule.BackendRefs[j].BackendRef) {
+					return
+				}
+			}
+		}
+		for at, filter := range r.filters() {
+			if filter.RequestMirror != nil && !yield(at.Key("requestMirror", "backendRef"), &filter.RequestMirror.BackendRef) {
+				return
+			}
+			if filter.ExternalAuth != nil && !yield(at.Key("externalAuth", "backendRef"), &filter.ExternalAuth.BackendRef) {
+				return
+			}
+		}
+	}
+}

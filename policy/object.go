@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	kjson "sigs.k8s.io/json"
+)
+
+// Object is one of [ServiceEntry], [DestinationRule], [HTTPRoute], [Gateway]
+// and [Namespace]. Objects are not changed after they were decoded.
+type Object interface {
+	Kind() Kind
+	Metadata() *Meta
+}
+
+// Meta is what all objects have in common.
+type Meta struct {
+	Namespace    string            `json:"namespace"`
+	Name         string            `json:"name"`
+	GenerateName string            `json:"generateName"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+
+	// raw is the JSON that edits apply to. A World does not need it.
+	raw []byte
+}
+
+// Metadata returns the object's metadata.
+func (m *Meta) Metadata() *Meta { return m }
+
+// Raw is the JSON that the object was decoded from.
+func (m *Meta) Raw() []byte { return m.raw }
+
+// Ref names an object.
+type Ref struct {
+	Kind      Kind
+	Namespace string
+	Name      string
+}
+
+// RefOf names the object. One that the API server has yet to name is called by
+// its prefix.
+func RefOf(o Object) Ref {
+	m := o.Metadata()
+	name := m.Name
+	if name == "" {
+		name = m.GenerateName
+	}
+	return Ref{Kind: o.Kind(), Namespace: m.Namespace, Name: name}
+}
+
+func (r Ref) String() string {
+	if r.Namespace == "" {
+		return string(r.Kind) + " " + r.Name
+	}
+	return string(r.Kind) + " " + r.Namespace + "/" + r.Name
+}
+
+// Decode reads the JSON of an object as the API server would: member names are
+// case-sensitive. It refuses what two readers could read in two ways, such as
+// a member that occurs twice. The data is kept by the object.
+func Decode(kind Kind, data []byte) (Object, error) {
+	object := newObject(kind)
+	if object == nil {
+		return nil, fmt.Errorf("kind %q is not one that sallyport reads", kind)
+	}
+	strict, err := kjson.UnmarshalStrict(data, object, kjson.DisallowDuplicateFields)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", kind, plain(err))
+	}
+	if len(strict) > 0 {
+		return nil, fmt.Errorf("%s cannot be read: %w", kind, errors.Join(strict...))
+	}
+	if route, ok := object.(*HTTPRoute); ok {
+		route.applyDefaults()
+	}
+	object.Metadata().raw = data
+	return object, nil
+}
+
+// plain takes the decoder's Go type names out of its message.
+func plain(err error) error {
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	if before, after, found := strings.Cut(text, "Go struct field "); found {
+		_, field, _ := strings.Cut(after, ".")
+		text = before + "field " + field
+	}
+	return errors.New(text)
+}
+
+// strip drops what a World need not keep.
+func strip(o Object) Object {
+	o.Metadata().raw = nil
+	return o
+}
+
+func newObject(kind Kind) Object {
+	switch kind {
+	case ServiceEntryKind:
+		return &ServiceEntry{}
+	case DestinationRuleKind:
+		return &DestinationRule{}
+	case HTTPRouteKind:
+		return &HTTPRoute{}
+	case GatewayKind:
+		return &Gateway{}
+	case NamespaceKind:
+		return &Namespace{}
+	}
+	return nil
+}

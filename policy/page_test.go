@@ -1,0 +1,191 @@
+package policy
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the want files of the pages and cases")
+
+type caseFile struct {
+	*Case
+	path string
+}
+
+// allCases returns the pages and the further cases of every rule.
+func allCases(t testing.TB) []caseFile {
+	t.Helper()
+	var cases []caseFile
+	for _, pattern := range []string{"doc/*.txtar", "testdata/SP*/*.txtar"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := ParseCase(strings.TrimSuffix(path, ".txtar"), data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cases = append(cases, caseFile{c, path})
+		}
+	}
+	return cases
+}
+
+// ruleOf returns the id of the rule that the file belongs to.
+func (c caseFile) ruleOf() string {
+	if dir := filepath.Base(filepath.Dir(c.path)); dir != "doc" {
+		return dir
+	}
+	return filepath.Base(c.Name)
+}
+
+func TestCases(t *testing.T) {
+	for _, c := range allCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			if c.Prose == "" {
+				t.Error("a case needs prose that says what it shows")
+			}
+			got := checkBad(t, c)
+			checkGood(t, c)
+			if *update {
+				rewriteWant(t, c.path, got)
+				return
+			}
+			if got != c.Want {
+				t.Errorf("answers differ; if they are right, run go test -update\ngot:\n%s\nwant:\n%s", got, c.Want)
+			}
+		})
+	}
+}
+
+// checkBad settles the bad objects and returns what the user is told. An
+// object that can be repaired must come out as fixed.yaml says and gets the
+// answer it would get were it not repaired; the others must still break the
+// case's rule.
+func checkBad(t *testing.T, c caseFile) string {
+	t.Helper()
+	var answers []string
+	for _, bad := range c.Bad {
+		ref := RefOf(bad.Object)
+		settled, err := Settle(Rules(), c.Config, c.Snapshot(), bad.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		findings := settled.Findings
+		if fixed, ok := c.FixedOf(bad); ok {
+			if len(findings) > 0 {
+				t.Errorf("%s: settled, it still gets: %s", ref, Answer(ref, findings))
+			}
+			if got, want := indent(t, settled.Object.Metadata().Raw()), indent(t, fixed.JSON); got != want {
+				t.Errorf("%s: settled, it is\n%s\nwant\n%s", ref, got, want)
+			}
+			findings = Review(Rules(), c.Config, c.Snapshot(), bad.Object)
+		}
+		if !breaks(findings, c.ruleOf()) {
+			t.Errorf("%s: does not break %s; it gets: %q", ref, c.ruleOf(), Answer(ref, findings))
+		}
+		answers = append(answers, Answer(ref, findings)+"\n")
+	}
+	return strings.Join(answers, "\n")
+}
+
+func checkGood(t *testing.T, c caseFile) {
+	t.Helper()
+	for _, good := range c.Good {
+		if good.Object == nil {
+			continue
+		}
+		settled, err := Settle(Rules(), c.Config, c.Snapshot(), good.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(settled.Patch) > 0 || len(settled.Findings) > 0 {
+			t.Errorf("%s: wants no change and no finding, gets patch %v and %q", RefOf(good.Object), settled.Patch, Answer(RefOf(good.Object), settled.Findings))
+		}
+	}
+}
+
+func breaks(findings []Finding, id string) bool {
+	for _, f := range findings {
+		if f.Rule.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+func rewriteWant(t *testing.T, path, want string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := txtar.Parse(data)
+	for i := range archive.Files {
+		if archive.Files[i].Name == "want" {
+			archive.Files[i].Data = []byte(want)
+		}
+	}
+	if formatted := txtar.Format(archive); !bytes.Equal(formatted, data) {
+		if err := os.WriteFile(path, formatted, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// indent makes two JSON objects comparable.
+func indent(t *testing.T, data []byte) string {
+	t.Helper()
+	text, err := yaml.JSONToYAML(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestPages: every rule has a page that is complete, and no page is orphaned.
+func TestPages(t *testing.T) {
+	orphans := map[string]bool{}
+	paths, err := filepath.Glob("doc/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		orphans[strings.TrimSuffix(filepath.Base(path), ".txtar")] = true
+	}
+	for _, rule := range Rules() {
+		page, err := PageOf(rule.ID)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		delete(orphans, rule.ID)
+		if len(page.Bad) == 0 || len(page.Good) == 0 || page.Want == "" {
+			t.Errorf("%s: the page needs bad.yaml, want and good.yaml", rule.ID)
+		}
+	}
+	for id := range orphans {
+		t.Errorf("doc/%s belongs to no rule", id)
+	}
+	dirs, err := filepath.Glob("testdata/SP*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if _, err := PageOf(filepath.Base(dir)); err != nil {
+			t.Errorf("%s belongs to no rule", dir)
+		}
+	}
+}

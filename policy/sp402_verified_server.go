@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+func verifiedServer() *Rule {
+	return &Rule{
+		ID:       "SP402",
+		Name:     "verified-server",
+		Title:    "A mapping says which names the server's certificate may carry.",
+		Severity: Deny,
+		Check:    Checks{DestinationRule: checkVerifiedServer},
+	}
+}
+
+func checkVerifiedServer(p *Pass, dr *DestinationRule) {
+	host := ParseHost(dr.Spec.Host)
+	if !p.Config.Synthetic(host) {
+		return
+	}
+	example := "the server's name"
+	if synthetic, err := ParseSynthetic(host, p.Config.SyntheticSuffix); err == nil {
+		example = quote(string(synthetic.Real))
+	}
+	for at, tls := range dr.tlsSettings() {
+		if strings.Join(tls.SubjectAltNames, "") != "" {
+			continue
+		}
+		f := Finding{
+			At:      at.Key("subjectAltNames"),
+			Problem: "is missing, so that any server with a certificate of the same CA is trusted",
+			Remedy:  fmt.Sprintf("list the names of the server's certificate, e.g. %s", example),
+		}
+		if tls.SNI != "" {
+			f.Severity = Warn
+			f.Problem = "is missing: whether the certificate is checked against sni depends on how istiod is set up"
+		}
+		p.Report(f)
+	}
+}

@@ -1,0 +1,44 @@
+package policy
+
+import "fmt"
+
+func hostForm() *Rule {
+	return &Rule{
+		ID:       "SP501",
+		Name:     "host-form",
+		Title:    "A synthetic host is <app>.<own namespace>.<real host>.invalid, in canonical form.",
+		Severity: Deny,
+		Check:    Checks{ServiceEntry: checkHostForm},
+	}
+}
+
+func checkHostForm(p *Pass, se *ServiceEntry) {
+	if !declaresSynthetic(p.Config, se) {
+		return
+	}
+	for i, h := range se.hosts() {
+		f := Finding{At: At("spec", "hosts").Index(i), Got: se.Spec.Hosts[i]}
+		if f.Problem, f.Remedy = hostFormProblem(p.Config, se.Namespace, se.Spec.Hosts[i], h); f.Problem != "" {
+			p.Report(f)
+		}
+	}
+}
+
+func hostFormProblem(config *Config, namespace, raw string, h Host) (problem, remedy string) {
+	form := fmt.Sprintf("write \"<app>.%s.<real host>.%s\"", namespace, config.SyntheticSuffix)
+	if !config.Synthetic(h) {
+		return "shares a ServiceEntry with a synthetic host", "declare it in a ServiceEntry of its own"
+	}
+	synthetic, err := ParseSynthetic(h, config.SyntheticSuffix)
+	switch {
+	case err != nil:
+		return err.Error(), form
+	case raw != string(h):
+		return "is not in canonical form", fmt.Sprintf("write %q", h)
+	case synthetic.Namespace != namespace && !config.EgressNamespace(namespace):
+		own := synthetic
+		own.Namespace = namespace
+		return "has another namespace as its second part", fmt.Sprintf("write %q", own.Host(config.SyntheticSuffix))
+	}
+	return "", ""
+}

@@ -8,11 +8,14 @@ import "strings"
 //
 // Envoy reads header values as format strings: "%%" is a percent sign, every
 // other '%' starts an operator that ends at the next '%' outside of its
-// parentheses (envoyproxy/envoy
-// source/common/formatter/substitution_format_parser). Istio passes the values
-// on unchanged (istio.io/istio pilot/pkg/config/kube/gateway/conversion.go,
+// parentheses (envoyproxy/envoy source/common/formatter/substitution_formatter.cc,
+// SubstitutionFormatParser::parse). Istio passes the values on unchanged
+// (istio.io/istio pilot/pkg/config/kube/gateway/conversion.go,
 // createHeadersFilter).
 func formatOperator(value string) string {
+	if operator := legacyOperator(value); operator != "" {
+		return operator
+	}
 	for {
 		i := strings.IndexByte(value, '%')
 		if i < 0 {
@@ -24,6 +27,19 @@ func formatOperator(value string) string {
 		}
 		value = value[2:]
 	}
+}
+
+// legacyOperator finds what Envoy rewrites before it looks for "%%": it decodes
+// the JSON list that these two operators once took, so that "\u0025" inside of
+// an escaped one becomes a live percent sign (envoyproxy/envoy
+// source/common/router/header_parser.cc, translateMetadataFormat).
+func legacyOperator(value string) string {
+	for _, name := range []string{"%DYNAMIC_METADATA(", "%UPSTREAM_METADATA("} {
+		if i := strings.Index(value, name); i >= 0 {
+			return operatorAt(value[i:])
+		}
+	}
+	return ""
 }
 
 // operatorAt cuts the operator off that the value starts with, all of it when

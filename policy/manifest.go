@@ -1,22 +1,18 @@
 package policy
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
 
 // Manifest is one object of a YAML or JSON file.
 type Manifest struct {
-	// Doc is the index of its YAML document in the file, empty ones included,
-	// and Item the path to it inside of the document: empty, or through the
-	// items of a List.
+	// Doc is the index of its document in SplitDocuments, and Item the path to
+	// it inside of the document: empty, or through the items of a List.
 	Doc  int
 	Item Path
 	// APIVersion, KindName, Namespace and Name are as written.
@@ -41,16 +37,8 @@ type typeAndName struct {
 // Lists taken apart. Objects without a namespace get the given one. The error
 // says which document is meant, counted from 1.
 func ReadManifests(file []byte, defaultNamespace string) ([]Manifest, error) {
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file)))
 	var manifests []Manifest
-	for doc := 0; ; doc++ {
-		text, err := reader.Read()
-		if errors.Is(err, io.EOF) {
-			return manifests, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("document %d: %w", doc+1, err)
-		}
+	for doc, text := range SplitDocuments(file) {
 		data, err := yaml.YAMLToJSONStrict(text)
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", doc+1, err)
@@ -64,6 +52,7 @@ func ReadManifests(file []byte, defaultNamespace string) ([]Manifest, error) {
 		}
 		manifests = append(manifests, found...)
 	}
+	return manifests, nil
 }
 
 func readManifest(doc int, item Path, data []byte, defaultNamespace string) ([]Manifest, error) {

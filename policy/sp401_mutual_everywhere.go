@@ -73,47 +73,73 @@ func checkPortsCovered(p *Pass, dr *DestinationRule, host Host) {
 		p.Report(Finding{At: at, Problem: "is missing, so that plaintext goes to the external server", Remedy: remedy})
 		return
 	}
-	for _, port := range portsOf(p.World.ServiceEntriesOf(host)) {
+	for _, port := range portsOf(p, dr, host) {
 		if dr.Spec.TrafficPolicy.portPolicy(port) == nil {
 			p.Report(Finding{At: at, Problem: fmt.Sprintf("is missing and port %d of the host has no settings of its own, so that it is in plaintext", port), Remedy: remedy})
 		}
 	}
 }
 
-func portsOf(entries []*ServiceEntry) []uint32 {
+// portsOf returns the ports of the host whose TLS settings the rule decides.
+func portsOf(p *Pass, dr *DestinationRule, host Host) []uint32 {
 	var ports []uint32
-	for _, se := range entries {
+	for _, se := range p.World.ServiceEntriesOf(host) {
+		if !decides(p.Config, dr, se) {
+			continue
+		}
 		for _, port := range se.Spec.Ports {
-			if !slices.Contains(ports, port.Number) {
-				ports = append(ports, port.Number)
-			}
+			ports = append(ports, port.Number)
 		}
 	}
 	slices.Sort(ports)
-	return ports
+	return slices.Compact(ports)
+}
+
+// decides tells whether an egress waypoint takes the TLS settings for the
+// ServiceEntry from the rule: it looks in its own namespace, then in that of
+// the ServiceEntry (istio.io/istio pilot/pkg/model/push_context.go,
+// destinationRule).
+func decides(config *Config, dr *DestinationRule, se *ServiceEntry) bool {
+	return dr.Namespace == se.Namespace || config.EgressNamespace(dr.Namespace)
 }
 
 // checkMutualPorts judges the ports of a synthetic host by the DestinationRule
-// that is there already.
+// that is there already. One that is not there yet is judged when it comes.
 func checkMutualPorts(p *Pass, se *ServiceEntry) {
 	for _, h := range se.hosts() {
 		if !p.Config.Synthetic(h) {
 			continue
 		}
 		for _, dr := range p.World.DestinationRulesOf(h) {
-			policy := dr.Spec.TrafficPolicy
-			if dr.Namespace != se.Namespace || policy == nil || policy.TLS != nil || len(policy.PortLevelSettings) == 0 {
-				continue
-			}
-			for i, port := range se.Spec.Ports {
-				if policy.portPolicy(port.Number) == nil {
-					p.Report(Finding{
-						At: At("spec", "ports").Index(i).Key("number"), Got: fmt.Sprint(port.Number),
-						Problem: fmt.Sprintf("has no TLS settings in DestinationRule %s, so that it is in plaintext", quote(dr.Name)),
-						Remedy:  "write spec.trafficPolicy.tls there, for all ports, first",
-					})
-				}
+			if decides(p.Config, dr, se) {
+				checkPortsBy(p, se, dr)
 			}
 		}
 	}
+}
+
+func checkPortsBy(p *Pass, se *ServiceEntry, dr *DestinationRule) {
+	for i, port := range se.Spec.Ports {
+		if dr.Spec.TrafficPolicy.tlsOf(port.Number) != nil {
+			continue
+		}
+		p.Report(Finding{
+			At: At("spec", "ports").Index(i).Key("number"), Got: fmt.Sprint(port.Number),
+			Problem: fmt.Sprintf("has no TLS settings in DestinationRule %s, so that it is in plaintext", quote(dr.Namespace+"/"+dr.Name)),
+			Remedy:  "write spec.trafficPolicy.tls there, for all ports, first",
+			Others:  []Ref{RefOf(dr)},
+		})
+	}
+}
+
+// tlsOf returns the TLS settings of a port, nil if there are none: those of
+// its own entry, which inherits nothing, or else those of the host.
+func (p *TrafficPolicy) tlsOf(port uint32) *ClientTLS {
+	if p == nil {
+		return nil
+	}
+	if entry := p.portPolicy(port); entry != nil {
+		return entry.TLS
+	}
+	return p.TLS
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport.dev/policy"
+)
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   programName(os.Args[0]),
+		Short: "Guard the way out of a service mesh",
+		Long: `sallyport guards the way out of a service mesh: it admits only such
+ServiceEntries, DestinationRules and HTTPRoutes as let each team leave by the
+shared egress waypoint with its own client certificate, and no other.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe(), newCheck(), newFix(), newExplain(), newVersion())
+	return root
+}
+
+// programName is what the help calls the program: kubectl runs a plugin
+// kubectl-sallyport as "kubectl sallyport".
+func programName(arg0 string) string {
+	name := strings.TrimSuffix(filepath.Base(arg0), ".exe")
+	if plugin, found := strings.CutPrefix(name, "kubectl-"); found {
+		return "kubectl " + plugin
+	}
+	return "sallyport"
+}
+
+// loadConfig reads the configuration file, or returns the defaults for "".
+func loadConfig(file string) (*policy.Config, error) {
+	if file == "" {
+		return policy.DefaultConfig(), nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return policy.LoadConfig(file, data)
+}

@@ -1,0 +1,64 @@
+package policy
+
+import (
+	"maps"
+	"slices"
+)
+
+// asked is a World that notes which kinds it was asked for.
+type asked struct {
+	world World
+	kinds map[Kind]bool
+}
+
+func newAsked(world World) asked { return asked{world: world, kinds: map[Kind]bool{}} }
+
+func (a asked) Namespace(name string) *Namespace {
+	a.kinds[NamespaceKind] = true
+	return a.world.Namespace(name)
+}
+
+func (a asked) Gateway(namespace, name string) *Gateway {
+	a.kinds[GatewayKind] = true
+	return a.world.Gateway(namespace, name)
+}
+
+func (a asked) ServiceEntry(namespace, name string) *ServiceEntry {
+	a.kinds[ServiceEntryKind] = true
+	return a.world.ServiceEntry(namespace, name)
+}
+
+func (a asked) ServiceEntriesOf(h Host) []*ServiceEntry {
+	a.kinds[ServiceEntryKind] = true
+	return a.world.ServiceEntriesOf(h)
+}
+
+func (a asked) DestinationRulesOf(h Host) []*DestinationRule {
+	a.kinds[DestinationRuleKind] = true
+	return a.world.DestinationRulesOf(h)
+}
+
+// NotJudged is a rule that could not be judged for want of objects.
+type NotJudged struct {
+	Rule *Rule
+	// Needs is the kind of which the World holds nothing but, perhaps, the
+	// object under review.
+	Needs Kind
+}
+
+// Unjudged returns the rules that asked the World for a kind that it holds
+// nothing of. A World from files is rarely complete, so this tells the user
+// what a verdict does not rest on. Sorted by rule, then kind.
+func Unjudged(rules []*Rule, config *Config, world *Snapshot, object Object) []NotJudged {
+	var missing []NotJudged
+	for _, rule := range rules {
+		a := newAsked(world)
+		Review([]*Rule{rule}, config, a, object)
+		for _, kind := range slices.Sorted(maps.Keys(a.kinds)) {
+			if world.Len(kind) == 0 || world.Len(kind) == 1 && world.Get(RefOf(object)) != nil && object.Kind() == kind {
+				missing = append(missing, NotJudged{Rule: rule, Needs: kind})
+			}
+		}
+	}
+	return missing
+}

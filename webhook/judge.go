@@ -1,0 +1,217 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"sallyport.dev/policy"
+)
+
+// maxObject bounds, in bytes, the object of a review. The API server takes no
+// larger request (k8s.io/apiserver pkg/server/config.go, MaxRequestBodyBytes);
+// a review holds up to two objects, and controller-runtime bounds it at 7 MiB.
+const maxObject = 3 << 20
+
+// World is a policy.World that says when it is complete.
+type World struct {
+	policy.World
+	// Missing returns what is not known yet. Empty means complete.
+	Missing func() []policy.Kind
+}
+
+// Judge answers admission requests.
+type Judge struct {
+	Rules   []*policy.Rule
+	Config  *policy.Config
+	World   World
+	Metrics *Metrics
+	Log     logr.Logger
+}
+
+// MutatePath and ValidatePath are where the API server sends its reviews.
+const (
+	MutatePath   = "/mutate"
+	ValidatePath = "/validate"
+)
+
+// Mutate completes the object. It never denies: what it cannot complete is
+// left for Validate. It does fail when there is nothing to judge by.
+func (j *Judge) Mutate(_ context.Context, req admission.Request) admission.Response {
+	return j.answer(MutatePath, req, j.mutate)
+}
+
+// Validate judges the final object.
+func (j *Judge) Validate(_ context.Context, req admission.Request) admission.Response {
+	return j.answer(ValidatePath, req, j.validate)
+}
+
+func (j *Judge) answer(path string, req admission.Request, judge func(admission.Request) admission.Response) admission.Response {
+	done := j.Metrics.begin(path, &req.AdmissionRequest)
+	response := failure(http.StatusInternalServerError, errors.New("panic")) // counted if judge does
+	defer func() { done(response) }()
+	response = judge(req)
+	return response
+}
+
+func (j *Judge) mutate(req admission.Request) admission.Response {
+	object, response := j.decode(req)
+	if object == nil {
+		return response
+	}
+	settled, err := policy.Settle(j.Rules, j.Config, j.World, object)
+	if err != nil {
+		return failure(http.StatusInternalServerError, err)
+	}
+	if len(settled.Patch) == 0 {
+		return admission.Allowed("")
+	}
+	patch, err := json.Marshal(settled.Patch)
+	if err != nil {
+		return failure(http.StatusInternalServerError, err)
+	}
+	response = admission.Allowed("")
+	response.Patch = patch
+	response.PatchType = new(admissionv1.PatchTypeJSONPatch)
+	return response
+}
+
+func (j *Judge) validate(req admission.Request) admission.Response {
+	object, response := j.decode(req)
+	if object == nil {
+		return response
+	}
+	findings := policy.Review(j.Rules, j.Config, j.World, object)
+	j.Metrics.count(findings)
+	response = admission.Allowed("")
+	if policy.Denies(findings) {
+		response = j.denial(req, object, findings)
+	}
+	response.Warnings = policy.Warnings(findings)
+	if len(findings) > 0 {
+		response.AuditAnnotations = map[string]string{"rules": strings.Join(ruleIDs(findings), ",")}
+	}
+	return response
+}
+
+// decode returns the object to judge, or the response when there is nothing
+// to judge: a deletion, a subresource, or a request that cannot be read.
+func (j *Judge) decode(req admission.Request) (policy.Object, admission.Response) {
+	switch req.Operation {
+	case admissionv1.Create, admissionv1.Update:
+	case admissionv1.Delete, admissionv1.Connect:
+		return nil, admission.Allowed("")
+	default:
+		return nil, failure(http.StatusBadRequest, fmt.Errorf("operation %q is not one of CREATE, UPDATE, DELETE and CONNECT", req.Operation))
+	}
+	if req.SubResource != "" {
+		// The status subresource cannot change a spec or labels that rules read
+		// (k8s.io/apiextensions-apiserver pkg/registry/customresource/status_strategy.go).
+		return nil, admission.Allowed("")
+	}
+	kind, known, err := policy.KindOf(apiVersion(req.Kind), req.Kind.Kind)
+	if err != nil {
+		return nil, failure(http.StatusBadRequest, err)
+	}
+	if !known {
+		return nil, failure(http.StatusBadRequest, fmt.Errorf("%s is not a kind that sallyport judges; take it out of the rules of the webhook configuration", req.Kind.String()))
+	}
+	if missing := j.World.Missing(); len(missing) > 0 {
+		return nil, failure(http.StatusServiceUnavailable, fmt.Errorf("not judged, try again: sallyport is still reading the cluster, %v to go", missing))
+	}
+	object, status, err := decodeObject(kind, req)
+	if err != nil {
+		return nil, failure(status, err)
+	}
+	return object, admission.Response{}
+}
+
+func decodeObject(kind policy.Kind, req admission.Request) (policy.Object, int32, error) {
+	if len(req.Object.Raw) == 0 {
+		return nil, http.StatusBadRequest, errors.New("the request holds no object")
+	}
+	if len(req.Object.Raw) > maxObject {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the object has %d bytes, more than the %d that sallyport reads", len(req.Object.Raw), maxObject)
+	}
+	var written metav1.TypeMeta
+	if err := json.Unmarshal(req.Object.Raw, &written); err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("the object is not JSON: %w", err)
+	}
+	if written.APIVersion != apiVersion(req.Kind) || written.Kind != req.Kind.Kind {
+		return nil, http.StatusBadRequest, fmt.Errorf("the object is a %s %s, but the request says %s %s", written.APIVersion, written.Kind, apiVersion(req.Kind), req.Kind.Kind)
+	}
+	object, err := policy.Decode(kind, req.Object.Raw)
+	if err != nil {
+		return nil, http.StatusBadRequest, err
+	}
+	meta := object.Metadata()
+	if meta.Namespace == "" {
+		meta.Namespace = req.Namespace
+	}
+	if meta.Namespace != req.Namespace {
+		return nil, http.StatusBadRequest, fmt.Errorf("the object is in namespace %q, but the request says %q", meta.Namespace, req.Namespace)
+	}
+	return object, 0, nil
+}
+
+func (j *Judge) denial(req admission.Request, object policy.Object, findings []policy.Finding) admission.Response {
+	ref := policy.RefOf(object)
+	j.Log.Info("denied", "object", ref.String(), "rules", ruleIDs(findings), "operation", req.Operation,
+		"user", req.UserInfo.Username, "dryRun", dryRun(&req.AdmissionRequest), "request", req.UID)
+	details := &metav1.StatusDetails{Name: ref.Name, Group: req.Kind.Group, Kind: req.Kind.Kind}
+	for _, f := range policy.OfSeverity(findings, policy.Deny) {
+		details.Causes = append(details.Causes, metav1.StatusCause{
+			Type: metav1.CauseType(f.Rule.ID), Field: f.At.String(), Message: f.Problem + "; " + f.Remedy,
+		})
+	}
+	response := failure(http.StatusForbidden, errors.New(policy.Denial(ref, findings)))
+	response.Result.Reason = metav1.StatusReasonForbidden
+	response.Result.Details = details
+	return response
+}
+
+// failure refuses the request with the HTTP status. It goes into the review,
+// not into the HTTP response: the API server shows the text of the former to
+// the user, and lets no failurePolicy override it
+// (k8s.io/apiserver pkg/admission/plugin/webhook/errors/statuserror.go).
+func failure(status int32, err error) admission.Response {
+	reasons := map[int32]metav1.StatusReason{
+		http.StatusBadRequest:            metav1.StatusReasonBadRequest,
+		http.StatusRequestEntityTooLarge: metav1.StatusReasonRequestEntityTooLarge,
+		http.StatusInternalServerError:   metav1.StatusReasonInternalError,
+		http.StatusServiceUnavailable:    metav1.StatusReasonServiceUnavailable,
+	}
+	response := admission.Errored(status, err)
+	response.Result.Status = metav1.StatusFailure
+	response.Result.Reason = reasons[status]
+	return response
+}
+
+// ruleIDs lists each rule of the findings once, sorted.
+func ruleIDs(findings []policy.Finding) []string {
+	var ids []string
+	for _, f := range findings {
+		if !slices.Contains(ids, f.Rule.ID) {
+			ids = append(ids, f.Rule.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func apiVersion(gvk metav1.GroupVersionKind) string {
+	return strings.TrimPrefix(gvk.Group+"/"+gvk.Version, "/")
+}
+
+func dryRun(req *admissionv1.AdmissionRequest) bool {
+	return req.DryRun != nil && *req.DryRun
+}

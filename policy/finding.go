@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Severity says what a finding does to a request.
@@ -51,16 +52,34 @@ func (f Finding) String() string {
 		b.WriteString(quote(f.Got) + " ")
 	}
 	b.WriteString(f.Problem + "; " + f.Remedy)
-	return b.String()
+	return oneLine(b.String())
 }
 
 // quote makes a value safe to print: control characters are escaped, so a
 // value cannot forge a line of a log, and long values are cut.
 func quote(s string) string {
-	if len(s) > maxQuoted {
-		return strconv.Quote(s[:maxQuoted]) + "…"
+	if len(s) <= maxQuoted {
+		return strconv.Quote(s)
 	}
-	return strconv.Quote(s)
+	end := maxQuoted
+	for end > maxQuoted-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strconv.Quote(s[:end]) + "…"
+}
+
+// oneLine escapes what does not print, wherever it comes from: a manifest in a
+// file can have anything for a name.
+func oneLine(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+	}
+	return b.String()
 }
 
 // Denies tells whether any of the findings refuses the request.
@@ -96,7 +115,7 @@ func Denial(object Ref, findings []Finding) string {
 	if len(broken) > 1 {
 		rules = strconv.Itoa(len(broken)) + " rules"
 	}
-	head := object.String() + " breaks " + rules + ":"
+	head := oneLine(object.String()) + " breaks " + rules + ":"
 	return strings.Join(append([]string{head}, lines...), "\n")
 }
 

@@ -37,10 +37,10 @@ func (h Host) Overlaps(o Host) bool {
 	return h.Covers(o) || o.Covers(h)
 }
 
-// Under tells whether every name that h stands for is the domain itself or
-// lies below it.
+// Under tells whether every name that h stands for lies below the domain. The
+// domain itself does not.
 func (h Host) Under(domain Host) bool {
-	return h == domain || strings.HasSuffix(string(h), "."+string(domain))
+	return strings.HasSuffix(string(h), "."+string(domain))
 }
 
 // Reaches tells whether some name that h stands for lies below the domain.

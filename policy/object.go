@@ -23,7 +23,7 @@ type Meta struct {
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
 
-	// raw is the JSON that edits apply to. A World does not need it.
+	// raw is the JSON that edits apply to.
 	raw []byte
 }
 
@@ -90,10 +90,15 @@ func plain(err error) error {
 	return errors.New(text)
 }
 
-// strip drops what a World need not keep.
-func strip(o Object) Object {
-	o.Metadata().raw = nil
-	return o
+// DecodeForWorld is Decode for an object that only a World will hold: it does
+// not keep the data.
+func DecodeForWorld(kind Kind, data []byte) (Object, error) {
+	object, err := Decode(kind, data)
+	if err != nil {
+		return nil, err
+	}
+	object.Metadata().raw = nil
+	return object, nil
 }
 
 func newObject(kind Kind) Object {

@@ -47,7 +47,7 @@ func (p Path) String() string {
 		switch {
 		case s.IsIndex:
 			b.WriteString("[" + strconv.Itoa(s.Index) + "]")
-		case strings.ContainsAny(s.Key, `./[]" `):
+		case !plainKey(s.Key):
 			b.WriteString("[" + strconv.Quote(s.Key) + "]")
 		default:
 			if i > 0 {
@@ -57,6 +57,11 @@ func (p Path) String() string {
 		}
 	}
 	return b.String()
+}
+
+// plainKey tells whether a key can stand in a path without quotes.
+func plainKey(key string) bool {
+	return key != "" && strings.Trim(strings.ToLower(key), "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // Pointer is the JSON pointer (RFC 6901) to the field.

@@ -27,7 +27,7 @@ func (s *Snapshot) Put(o Object) {
 	defer s.mu.Unlock()
 	ref := RefOf(o)
 	s.remove(ref)
-	s.add(ref, strip(o))
+	s.add(ref, o)
 }
 
 // Delete removes the object of this name, if there is one.
@@ -48,7 +48,7 @@ func (s *Snapshot) Replace(kind Kind, objects []Object) {
 		}
 	}
 	for _, o := range objects {
-		s.add(RefOf(o), strip(o))
+		s.add(RefOf(o), o)
 	}
 }
 

@@ -22,9 +22,9 @@ func checkOwnCredential(p *Pass, dr *DestinationRule) {
 		c := parseCredential(tls.CredentialName)
 		foreign := c.Namespace != "" && c.Namespace != dr.Namespace
 		switch {
-		case !p.Config.Synthetic(host) && !foreign:
+		case !p.Config.Synthetic(host) && (tls.Mode != mutual || !foreign):
 			// A wildcard far beyond the synthetic hosts is a sidecar's business,
-			// as long as it names no other namespace.
+			// as long as it presents no certificate of another namespace.
 		case tls.CredentialName == "":
 			if tls.Mode == mutual && !tls.namesFiles() {
 				p.Report(Finding{

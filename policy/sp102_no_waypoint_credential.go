@@ -13,12 +13,16 @@ func noWaypointCredential() *Rule {
 }
 
 func checkNoWaypointCredential(p *Pass, dr *DestinationRule) {
-	if p.Config.EgressNamespace(dr.Namespace) || !p.Config.Synthetic(ParseHost(dr.Spec.Host)) {
+	host := ParseHost(dr.Spec.Host)
+	if p.Config.EgressNamespace(dr.Namespace) || !host.Reaches(p.Config.SyntheticSuffix) {
 		return
 	}
 	remedy := fmt.Sprintf("use credentialName with a Secret of %s, e.g. %q", dr.Namespace, dr.Namespace+"/app1")
 	for at, tls := range dr.tlsSettings() {
-		if c := parseCredential(tls.CredentialName); !c.secret() {
+		// A wildcard far beyond the synthetic hosts covers them nevertheless. The
+		// files it names may be those of a sidecar.
+		synthetic := p.Config.Synthetic(host)
+		if c := parseCredential(tls.CredentialName); !c.secret() && (synthetic || tls.Mode == mutual) {
 			p.Report(Finding{
 				At: at.Key("credentialName"), Got: tls.CredentialName,
 				Problem: fmt.Sprintf("has the scheme %q, which does not stand for a Secret of the own namespace", c.Scheme),
@@ -26,7 +30,7 @@ func checkNoWaypointCredential(p *Pass, dr *DestinationRule) {
 			})
 		}
 		for _, f := range tls.files() {
-			if f.value != "" {
+			if synthetic && f.value != "" {
 				p.Report(Finding{
 					At: at.Key(f.field), Got: f.value,
 					Problem: "is a file inside of the waypoint's Pod, which all tenants share",

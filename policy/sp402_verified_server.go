@@ -25,17 +25,18 @@ func checkVerifiedServer(p *Pass, dr *DestinationRule) {
 		example = quote(string(synthetic.Real))
 	}
 	for at, tls := range dr.tlsSettings() {
+		// A list of empty names is as good as none.
 		if strings.Join(tls.SubjectAltNames, "") != "" {
 			continue
 		}
 		f := Finding{
 			At:      at.Key("subjectAltNames"),
-			Problem: "is missing, so that any server with a certificate of the same CA is trusted",
+			Problem: "is missing, so that the server's certificate is held against no name but the one that the client asks for",
 			Remedy:  fmt.Sprintf("list the names of the server's certificate, e.g. %s", example),
 		}
 		if tls.SNI != "" {
 			f.Severity = Warn
-			f.Problem = "is missing: whether the certificate is checked against sni depends on how istiod is set up"
+			f.Problem = "is missing, and sni alone makes istiod check no name of the server's certificate"
 		}
 		p.Report(f)
 	}

@@ -8,9 +8,13 @@ func hostForm() *Rule {
 		Name:     "host-form",
 		Title:    "A synthetic host is <app>.<own namespace>.<real host>.invalid, in canonical form.",
 		Severity: Deny,
-		Check:    Checks{ServiceEntry: checkHostForm},
+		Check:    Checks{ServiceEntry: checkHostForm, DestinationRule: checkRuleHost},
 	}
 }
+
+// notCanonical is the problem of a spelling that istiod, which compares hosts
+// byte by byte, takes for another host.
+const notCanonical = "is not in canonical form: lower case, no white space, no dot at the end"
 
 func checkHostForm(p *Pass, se *ServiceEntry) {
 	if !declaresSynthetic(p.Config, se) {
@@ -33,12 +37,21 @@ func hostFormProblem(config *Config, namespace, raw string, h Host) (problem, re
 	switch {
 	case err != nil:
 		return err.Error(), form
-	case raw != string(h):
-		return "is not in canonical form", fmt.Sprintf("write %q", h)
 	case synthetic.Namespace != namespace && !config.EgressNamespace(namespace):
 		own := synthetic
 		own.Namespace = namespace
 		return "has another namespace as its second part", fmt.Sprintf("write %q", own.Host(config.SyntheticSuffix))
+	case raw != string(h):
+		return notCanonical, fmt.Sprintf("write %q", h)
 	}
 	return "", ""
+}
+
+// checkRuleHost judges the spelling only: a rule for a host in another
+// spelling applies to nothing, and the mapping is in plaintext.
+func checkRuleHost(p *Pass, dr *DestinationRule) {
+	h := ParseHost(dr.Spec.Host)
+	if p.Config.Synthetic(h) && dr.Spec.Host != string(h) {
+		p.Report(Finding{At: At("spec", "host"), Got: dr.Spec.Host, Problem: notCanonical, Remedy: fmt.Sprintf("write %q", h)})
+	}
 }

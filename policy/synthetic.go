@@ -36,7 +36,7 @@ func ParseSynthetic(h, suffix Host) (Synthetic, error) {
 		return Synthetic{}, fmt.Errorf("lacks one of its parts")
 	}
 	s := Synthetic{App: parts[0], Namespace: parts[1], Real: Host(parts[2])}
-	if s.Real.Under(suffix) {
+	if s.Real == suffix || s.Real.Under(suffix) {
 		return Synthetic{}, fmt.Errorf("has a synthetic host as its real host")
 	}
 	if len(h) > validation.DNS1123SubdomainMaxLength {

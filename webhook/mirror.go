@@ -147,7 +147,7 @@ func (s *store) object(obj any) (policy.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %s/%s: %w", s.info.Kind, u.GetNamespace(), u.GetName(), err)
 	}
-	o, err := policy.Decode(s.info.Kind, data)
+	o, err := policy.DecodeForWorld(s.info.Kind, data)
 	if err != nil {
 		return nil, fmt.Errorf("%s/%s: %w", u.GetNamespace(), u.GetName(), err)
 	}

@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -65,15 +68,18 @@ type configFile struct {
 // LoadConfig reads a configuration file. Unknown and repeated fields are
 // errors. Each error names the file, the line and the field.
 func LoadConfig(file string, data []byte) (*Config, error) {
-	var in configFile
-	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&in); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(data, &root); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, yamlError(file, &root, err)
+	}
+	if line := secondDocument(data); line > 0 {
+		return nil, fmt.Errorf("%s:%d: a second document; write all fields in one", file, line)
+	}
+	var in configFile
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+		return nil, yamlError(file, &root, err)
 	}
 	config, problem := in.config()
 	if problem != nil {
@@ -88,8 +94,11 @@ type configProblem struct {
 }
 
 func (in *configFile) config() (*Config, *configProblem) {
-	if in.APIVersion != configAPIVersion || in.Kind != configKind {
-		return nil, &configProblem{At("apiVersion"), fmt.Sprintf("is %q, kind %q; write apiVersion: %s and kind: %s", in.APIVersion, in.Kind, configAPIVersion, configKind)}
+	if in.APIVersion != configAPIVersion {
+		return nil, &configProblem{At("apiVersion"), fmt.Sprintf("%q is not understood; write %s", in.APIVersion, configAPIVersion)}
+	}
+	if in.Kind != configKind {
+		return nil, &configProblem{At("kind"), fmt.Sprintf("%q is not understood; write %s", in.Kind, configKind)}
 	}
 	config := DefaultConfig()
 	if in.EgressWaypoints != nil {
@@ -145,7 +154,63 @@ func (c *Config) problem() *configProblem {
 	if len(validation.IsDNS1123Subdomain(string(c.ClusterDomain))) > 0 {
 		return &configProblem{At("clusterDomain"), fmt.Sprintf("%q is not a DNS domain, e.g. \"cluster.local\"", c.ClusterDomain)}
 	}
+	if c.ClusterDomain == c.SyntheticSuffix || c.ClusterDomain.Under(c.SyntheticSuffix) || c.SyntheticSuffix.Under(c.ClusterDomain) {
+		return &configProblem{At("syntheticSuffix"), fmt.Sprintf("%q and the cluster domain %q hold each other's names; write a domain that nothing resolves in, e.g. \"invalid\"", c.SyntheticSuffix, c.ClusterDomain)}
+	}
 	return nil
+}
+
+// yamlError puts the file, the line and the field in front of what the YAML
+// reader says, and takes our Go types out of it.
+func yamlError(file string, root *yaml.Node, err error) error {
+	texts := []string{strings.TrimPrefix(err.Error(), "yaml: ")}
+	if mismatch := (*yaml.TypeError)(nil); errors.As(err, &mismatch) {
+		texts = mismatch.Errors
+	}
+	var all []error
+	for _, text := range texts {
+		line := 1
+		if n, _ := fmt.Sscanf(text, "line %d:", &line); n == 1 {
+			_, text, _ = strings.Cut(text, ": ")
+		}
+		if field, _, found := strings.Cut(text, " not found in type "); found {
+			text = field + " is not known"
+		}
+		text = strings.NewReplacer("policy.configFile", "a "+configKind, "policy.Waypoint", "a waypoint").Replace(text)
+		all = append(all, fmt.Errorf("%s:%d: %s%s", file, line, fieldAt(root, line), text))
+	}
+	return errors.Join(all...)
+}
+
+// fieldAt returns the last field that begins on the line or before it, with a
+// colon, "" when there is none.
+func fieldAt(root *yaml.Node, line int) string {
+	var found Path
+	eachField(root, nil, func(at Path, begins int) {
+		if begins <= line {
+			found = at
+		}
+	})
+	if found == nil {
+		return ""
+	}
+	return found.String() + ": "
+}
+
+// eachField visits the fields below a node, in the order of the file.
+func eachField(node *yaml.Node, at Path, visit func(at Path, line int)) {
+	for i, child := range node.Content {
+		switch {
+		case node.Kind == yaml.SequenceNode:
+			eachField(child, at.Index(i), visit)
+		case node.Kind == yaml.DocumentNode:
+			eachField(child, at, visit)
+		case i%2 == 1: // Content has key, value, key, value
+			key := node.Content[i-1]
+			visit(at.Key(key.Value), key.Line)
+			eachField(child, at.Key(key.Value), visit)
+		}
+	}
 }
 
 // lineOf finds the line of a field, or of the nearest parent that is there.
@@ -153,7 +218,7 @@ func lineOf(node *yaml.Node, at Path) int {
 	if node.Kind == yaml.DocumentNode && len(node.Content) > 0 {
 		node = node.Content[0]
 	}
-	line := node.Line
+	line := max(node.Line, 1)
 	for _, step := range at {
 		child := yamlChild(node, step)
 		if child == nil {

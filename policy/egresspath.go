@@ -32,8 +32,11 @@ func leavesByWaypoint(p *Pass, r *HTTPRoute) bool {
 	return attachesToEgress(p, r)
 }
 
-// attachesToEgress tells whether the route attaches to a ServiceEntry of an
-// egress namespace, or to another one that is bound to an egress waypoint.
+// attachesToEgress tells whether the route attaches to a host that leaves by an
+// egress waypoint. It attaches to ServiceEntries, but istiod takes nothing but
+// their hosts from them (istio.io/istio
+// pilot/pkg/config/kube/gateway/route_collections.go, HTTPRouteCollection), so
+// that a route on an own ServiceEntry lands on every other one of the same host.
 func attachesToEgress(p *Pass, r *HTTPRoute) bool {
 	for _, parent := range r.Spec.ParentRefs {
 		if parent.Group == nil || *parent.Group != istioNetworkingGroup || parent.Kind == nil || *parent.Kind != "ServiceEntry" {
@@ -43,16 +46,36 @@ func attachesToEgress(p *Pass, r *HTTPRoute) bool {
 		if parent.Namespace != nil {
 			namespace = *parent.Namespace
 		}
+		// What is not there yet can be bound when it comes.
 		if p.Config.EgressNamespace(namespace) {
 			return true
 		}
-		se := p.World.ServiceEntry(namespace, parent.Name)
-		if se == nil {
-			continue
-		}
-		if waypoint, ok := waypointOf(&se.Meta, p.World); ok && p.Config.IsEgressWaypoint(waypoint) {
+		if se := p.World.ServiceEntry(namespace, parent.Name); se != nil && leavesByEgress(p, se) {
 			return true
 		}
 	}
 	return false
+}
+
+// leavesByEgress tells whether a host of the ServiceEntry leaves by an egress
+// waypoint, by this ServiceEntry or by another one that declares it.
+func leavesByEgress(p *Pass, se *ServiceEntry) bool {
+	for _, h := range se.hosts() {
+		for _, other := range p.World.ServiceEntriesOf(h) {
+			if boundToEgress(p, other) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// boundToEgress tells whether the ServiceEntry is bound to an egress waypoint,
+// or is the platform's and so ought to be.
+func boundToEgress(p *Pass, se *ServiceEntry) bool {
+	if p.Config.EgressNamespace(se.Namespace) {
+		return true
+	}
+	waypoint, bound := waypointOf(&se.Meta, p.World)
+	return bound && p.Config.IsEgressWaypoint(waypoint)
 }

@@ -55,29 +55,30 @@ func (f Finding) String() string {
 	return oneLine(b.String())
 }
 
-// quote makes a value safe to print: control characters are escaped, so a
-// value cannot forge a line of a log, and long values are cut.
+// quote makes a value safe to print. Control characters are escaped, so that
+// it cannot forge a line of a log, and letters outside of ASCII, so that
+// look-alikes are seen. Long values are cut.
 func quote(s string) string {
 	if len(s) <= maxQuoted {
-		return strconv.Quote(s)
+		return strconv.QuoteToASCII(s)
 	}
 	end := maxQuoted
 	for end > maxQuoted-utf8.UTFMax && !utf8.RuneStart(s[end]) {
 		end--
 	}
-	return strconv.Quote(s[:end]) + "…"
+	return strconv.QuoteToASCII(s[:end]) + "..."
 }
 
-// oneLine escapes what does not print, wherever it comes from: a manifest in a
-// file can have anything for a name.
+// oneLine escapes in the same way what was not quoted, such as names: in a
+// file, an object can be called anything.
 func oneLine(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if strconv.IsPrint(r) {
+		if r >= ' ' && r <= '~' {
 			b.WriteRune(r)
 			continue
 		}
-		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 	}
 	return b.String()
 }

@@ -24,6 +24,11 @@ func (h Host) Wildcard() bool {
 	return strings.HasPrefix(string(h), "*")
 }
 
+// lastLabel is what stands behind the last dot.
+func (h Host) lastLabel() string {
+	return string(h[strings.LastIndexByte(string(h), '.')+1:])
+}
+
 // Covers tells whether every name that o stands for is one that h stands for.
 func (h Host) Covers(o Host) bool {
 	if !h.Wildcard() {

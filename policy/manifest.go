@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -39,6 +43,9 @@ type typeAndName struct {
 func ReadManifests(file []byte, defaultNamespace string) ([]Manifest, error) {
 	var manifests []Manifest
 	for doc, text := range SplitDocuments(file) {
+		if secondDocument(text) > 0 {
+			return nil, fmt.Errorf("document %d: there is more after its end; put \"---\" alone on a line between documents", doc+1)
+		}
 		data, err := yaml.YAMLToJSONStrict(text)
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", doc+1, err)
@@ -56,19 +63,16 @@ func ReadManifests(file []byte, defaultNamespace string) ([]Manifest, error) {
 }
 
 func readManifest(doc int, item Path, data []byte, defaultNamespace string) ([]Manifest, error) {
-	var head typeAndName
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, fmt.Errorf("not a Kubernetes object: %w", plain(err))
+	head, err := readHead(data)
+	if err != nil {
+		return nil, fmt.Errorf("not a Kubernetes object: %w", err)
 	}
-	if head.APIVersion == "" || head.Kind == "" {
-		return nil, errors.New("not a Kubernetes object: it needs apiVersion and kind")
-	}
-	if head.APIVersion == "v1" && head.Kind == "List" {
+	if head.Items != nil { // a List of any kind, as kubectl sees it
 		var all []Manifest
 		for i, member := range head.Items {
 			found, err := readManifest(doc, item.Key("items").Index(i), member, defaultNamespace)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("items[%d]: %w", i, err)
 			}
 			all = append(all, found...)
 		}
@@ -87,6 +91,43 @@ func readManifest(doc int, item Path, data []byte, defaultNamespace string) ([]M
 	}
 	setDefaultNamespace(m.Object, defaultNamespace)
 	return []Manifest{m}, nil
+}
+
+// readHead refuses what another reader, for whom case does not matter, would
+// read as another kind or another list.
+func readHead(data []byte) (head typeAndName, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return head, errors.New("it has no fields")
+	}
+	for member := range members {
+		for _, name := range []string{"apiVersion", "kind", "metadata", "items"} {
+			if member != name && strings.EqualFold(member, name) {
+				return head, fmt.Errorf("it has the field %q; write %q", member, name)
+			}
+		}
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &head); err != nil {
+		return head, plain(err)
+	}
+	if head.APIVersion == "" || head.Kind == "" {
+		return head, errors.New("it needs apiVersion and kind")
+	}
+	return head, nil
+}
+
+// secondDocument returns the line of a second document in YAML text, which
+// would go unread, and 0 when there is none.
+func secondDocument(text []byte) int {
+	decoder := yamlv3.NewDecoder(bytes.NewReader(text))
+	var first, second yamlv3.Node
+	if decoder.Decode(&first) != nil { // empty, or reported by who reads it
+		return 0
+	}
+	if err := decoder.Decode(&second); errors.Is(err, io.EOF) {
+		return 0
+	}
+	return max(second.Line, 1)
 }
 
 func setDefaultNamespace(o Object, namespace string) {

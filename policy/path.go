@@ -61,7 +61,8 @@ func (p Path) String() string {
 
 // plainKey tells whether a key can stand in a path without quotes.
 func plainKey(key string) bool {
-	return key != "" && strings.Trim(strings.ToLower(key), "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return key != "" && strings.Trim(key, plain) == ""
 }
 
 // Pointer is the JSON pointer (RFC 6901) to the field.

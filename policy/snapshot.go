@@ -48,7 +48,9 @@ func (s *Snapshot) Replace(kind Kind, objects []Object) {
 		}
 	}
 	for _, o := range objects {
-		s.add(RefOf(o), o)
+		ref := RefOf(o)
+		s.remove(ref) // of two with one name the last one counts, as with Put
+		s.add(ref, o)
 	}
 }
 
@@ -163,12 +165,11 @@ func hostsOf(o Object) []Host {
 	switch o := o.(type) {
 	case *ServiceEntry:
 		for _, h := range o.hosts() {
-			if !slices.Contains(hosts, h) {
-				hosts = append(hosts, h)
-			}
+			hosts = append(hosts, h)
 		}
 	case *DestinationRule:
 		hosts = append(hosts, ParseHost(o.Spec.Host))
 	}
-	return hosts
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,57 +21,58 @@ func checkBindExternal(p *Pass, se *ServiceEntry) {
 	if !se.External() || declaresSynthetic(p.Config, se) {
 		return
 	}
-	at := At("metadata", "labels").Key(useWaypointLabel)
-	wanted, annotated := se.Annotations[egressWaypointAnnotation]
 	if _, labelled := se.Labels[useWaypointLabel]; labelled {
 		if candidates := namesakes(p, se); len(candidates) > 0 {
 			reportUnqualified(p, se, candidates)
 		}
 		return
 	}
+	wanted, annotated := se.Annotations[egressWaypointAnnotation]
 	if !annotated && !shared(p.Config, se) {
 		return
 	}
-	candidates := waypointCandidates(p, se)
-	if len(candidates) == 1 {
-		p.Report(Finding{
-			At:      at,
-			Problem: "is missing, so that traffic to the host goes out directly and in plaintext",
-			Remedy:  fmt.Sprintf("write %s: %s", useWaypointLabel, candidates[0].Name),
-			Fix:     bindTo(se, candidates[0]),
-		})
-		return
-	}
-	if annotated {
-		p.Report(Finding{
-			At:      At("metadata", "annotations").Key(egressWaypointAnnotation),
-			Got:     wanted,
-			Problem: "names none, or more than one, of the egress waypoints",
-			Remedy:  "write one of " + list(p.Config.EgressWaypoints),
-		})
-		return
-	}
-	p.Report(Finding{
-		At:      at,
+	f := Finding{
+		At:      At("metadata", "labels").Key(useWaypointLabel),
 		Problem: "is missing, so that traffic to the host goes out directly and in plaintext",
-		Remedy:  fmt.Sprintf("write %s with the name and %s with the namespace of one of %s", useWaypointLabel, useWaypointNamespaceLabel, list(p.Config.EgressWaypoints)),
-	})
+		Remedy:  writeBinding(se, p.Config.EgressWaypoints),
+	}
+	if inherited, ok := waypointOf(&se.Meta, p.World); ok && p.Config.IsEgressWaypoint(inherited) {
+		f.Problem = "is missing, so that only the label of the namespace keeps traffic to the host from going out in plaintext"
+	}
+	candidates := waypointCandidates(p, se)
+	switch {
+	case len(candidates) == 1:
+		f.Remedy = writeBinding(se, candidates)
+		f.Fix = bindTo(se, candidates[0])
+	case annotated:
+		f.At, f.Got = At("metadata", "annotations").Key(egressWaypointAnnotation), wanted
+		f.Problem = "does not name a single egress waypoint"
+		f.Remedy = "write " + oneOf(p.Config.EgressWaypoints)
+		if namespace, ok := se.Labels[useWaypointNamespaceLabel]; ok {
+			f.Problem += fmt.Sprintf(" in %s, which the label %s names", quote(namespace), useWaypointNamespaceLabel)
+			f.Remedy += " and remove the label"
+		}
+	}
+	p.Report(f)
 }
 
 // waypointCandidates returns the egress waypoints that an unlabelled
 // ServiceEntry may mean: what its annotation says, else those of the namespace
-// that its labels or its place say, narrowed down by the namespace's label.
+// that its labels or its place say, else the one it inherits among these.
 func waypointCandidates(p *Pass, se *ServiceEntry) []Waypoint {
-	if wanted, ok := se.Annotations[egressWaypointAnnotation]; ok {
-		return p.Config.waypointsWhere(func(w Waypoint) bool { return wanted == w.Name || wanted == w.String() })
-	}
-	namespace, ok := se.Labels[useWaypointNamespaceLabel]
-	if !ok {
-		namespace = se.Namespace
-	}
-	candidates := p.Config.waypointsWhere(func(w Waypoint) bool { return w.Namespace == namespace })
+	wanted, annotated := se.Annotations[egressWaypointAnnotation]
+	namespace, labelled := se.Labels[useWaypointNamespaceLabel]
+	candidates := p.Config.waypointsWhere(func(w Waypoint) bool {
+		switch {
+		case labelled && w.Namespace != namespace:
+			return false
+		case annotated:
+			return wanted == w.Name || wanted == w.String()
+		}
+		return labelled || w.Namespace == se.Namespace
+	})
 	if len(candidates) > 1 {
-		if inherited, ok := waypointOf(&se.Meta, p.World); ok && p.Config.IsEgressWaypoint(inherited) {
+		if inherited, ok := waypointOf(&se.Meta, p.World); ok && slices.Contains(candidates, inherited) {
 			return []Waypoint{inherited}
 		}
 	}
@@ -98,7 +100,7 @@ func reportUnqualified(p *Pass, se *ServiceEntry, candidates []Waypoint) {
 	f := Finding{
 		At:      At("metadata", "labels").Key(useWaypointNamespaceLabel),
 		Problem: fmt.Sprintf("is missing, so that %s is looked for in %s, where it is not, and traffic goes out in plaintext", quote(candidates[0].Name), se.Namespace),
-		Remedy:  "write the namespace of one of " + list(candidates),
+		Remedy:  "write the namespace of " + oneOf(candidates),
 	}
 	if len(candidates) == 1 {
 		f.Remedy = fmt.Sprintf("write %s: %s", useWaypointNamespaceLabel, candidates[0].Namespace)
@@ -112,20 +114,40 @@ func reportUnqualified(p *Pass, se *ServiceEntry, candidates []Waypoint) {
 func bindTo(se *ServiceEntry, w Waypoint) []Edit {
 	var edits []Edit
 	labels := At("metadata", "labels")
-	if se.Labels[useWaypointLabel] != w.Name {
+	if _, ok := se.Labels[useWaypointLabel]; !ok {
 		edits = append(edits, Edit{At: labels.Key(useWaypointLabel), Value: w.Name})
 	}
-	if namespace, ok := se.Labels[useWaypointNamespaceLabel]; w.Namespace != se.Namespace && !ok || ok && namespace != w.Namespace {
+	if _, ok := se.Labels[useWaypointNamespaceLabel]; !ok && w.Namespace != se.Namespace {
 		edits = append(edits, Edit{At: labels.Key(useWaypointNamespaceLabel), Value: w.Namespace})
 	}
 	return edits
 }
 
-// list writes waypoints for a message: "a/b", "c/d".
-func list(waypoints []Waypoint) string {
+// writeBinding tells which labels bind the ServiceEntry to the waypoint, or to
+// one of them.
+func writeBinding(se *ServiceEntry, waypoints []Waypoint) string {
+	if len(waypoints) > 1 {
+		return fmt.Sprintf("write %s with the name and %s with the namespace of %s", useWaypointLabel, useWaypointNamespaceLabel, oneOf(waypoints))
+	}
+	remedy := fmt.Sprintf("write %s: %s", useWaypointLabel, waypoints[0].Name)
+	namespace, written := se.Labels[useWaypointNamespaceLabel]
+	if !written {
+		namespace = se.Namespace
+	}
+	if waypoints[0].Namespace != namespace {
+		remedy += fmt.Sprintf(" and %s: %s", useWaypointNamespaceLabel, waypoints[0].Namespace)
+	}
+	return remedy
+}
+
+// oneOf writes waypoints for a message: one of "a/b", "c/d".
+func oneOf(waypoints []Waypoint) string {
 	quoted := make([]string, len(waypoints))
 	for i, w := range waypoints {
 		quoted[i] = quote(w.String())
 	}
-	return strings.Join(quoted, ", ")
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return "one of " + strings.Join(quoted, ", ")
 }

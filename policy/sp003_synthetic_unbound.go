@@ -23,7 +23,7 @@ func checkSyntheticUnbound(p *Pass, se *ServiceEntry) {
 			p.Report(Finding{
 				At: at, Got: value,
 				Problem: "binds a synthetic host to a waypoint, where any workload could call it and use its certificate",
-				Remedy:  fmt.Sprintf("remove the label, or write %q", noWaypoint),
+				Remedy:  fmt.Sprintf("write %q", noWaypoint),
 			})
 		}
 		return

@@ -17,28 +17,46 @@ func checkNoWaypointCredential(p *Pass, dr *DestinationRule) {
 	if p.Config.EgressNamespace(dr.Namespace) || !host.Reaches(p.Config.SyntheticSuffix) {
 		return
 	}
-	remedy := fmt.Sprintf("use credentialName with a Secret of %s, e.g. %q", dr.Namespace, dr.Namespace+"/app1")
+	// A wildcard far beyond the synthetic hosts covers them, too, but the files
+	// that it names may be those of a sidecar.
+	synthetic := p.Config.Synthetic(host)
 	for at, tls := range dr.tlsSettings() {
-		// A wildcard far beyond the synthetic hosts covers them nevertheless. The
-		// files it names may be those of a sidecar.
-		synthetic := p.Config.Synthetic(host)
-		if c := parseCredential(tls.CredentialName); !c.secret() && (synthetic || tls.Mode == mutual) {
-			p.Report(Finding{
-				At: at.Key("credentialName"), Got: tls.CredentialName,
-				Problem: fmt.Sprintf("has the scheme %q, which does not stand for a Secret of the own namespace", c.Scheme),
-				Remedy:  remedy,
-			})
+		if synthetic || tls.Mode == mutual {
+			checkScheme(p, dr, at, tls)
 		}
-		for _, f := range tls.files() {
-			if synthetic && f.value != "" {
-				p.Report(Finding{
-					At: at.Key(f.field), Got: f.value,
-					Problem: "is a file inside of the waypoint's Pod, which all tenants share",
-					Remedy:  remedy,
-				})
-			}
+		if synthetic {
+			checkNoFiles(p, dr, at, tls)
 		}
 	}
+}
+
+func checkScheme(p *Pass, dr *DestinationRule, at Path, tls *ClientTLS) {
+	c := parseCredential(tls.CredentialName)
+	if c.secret() {
+		return
+	}
+	p.Report(Finding{
+		At: at.Key("credentialName"), Got: tls.CredentialName,
+		Problem: fmt.Sprintf("has the scheme %s, which does not stand for a Secret of the own namespace", quote(c.Scheme)),
+		Remedy:  useOwnSecret(dr),
+	})
+}
+
+func checkNoFiles(p *Pass, dr *DestinationRule, at Path, tls *ClientTLS) {
+	for _, f := range tls.files() {
+		if f.value == "" {
+			continue
+		}
+		p.Report(Finding{
+			At: at.Key(f.field), Got: f.value,
+			Problem: "is a file inside of the waypoint's Pod, which all tenants share",
+			Remedy:  useOwnSecret(dr),
+		})
+	}
+}
+
+func useOwnSecret(dr *DestinationRule) string {
+	return fmt.Sprintf("use credentialName with a Secret of %s, e.g. %q", dr.Namespace, dr.Namespace+"/app1")
 }
 
 type fileField struct{ field, value string }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 func safeEndpoint() *Rule {
@@ -13,6 +15,7 @@ func safeEndpoint() *Rule {
 		Name:     "safe-endpoint",
 		Title:    "A synthetic host leads to the real host that its name names, outside of the cluster, and nowhere else.",
 		Severity: Deny,
+		Reads:    []Kind{NamespaceKind},
 		Check:    Checks{ServiceEntry: checkSafeEndpoint},
 	}
 }
@@ -25,7 +28,7 @@ func checkSafeEndpoint(p *Pass, se *ServiceEntry) {
 			continue // SP501's, or not synthetic
 		}
 		at := At("spec", "hosts").Index(i)
-		if problem := unsafeHost(p.Config, synthetic.Real); problem != "" {
+		if problem := unsafeHost(p, synthetic.Real); problem != "" {
 			p.Report(Finding{At: at, Got: string(h), Problem: fmt.Sprintf("has the real host %s, which %s", quote(string(synthetic.Real)), problem), Remedy: "name a host outside of the cluster"})
 		}
 		if real != "" && real != synthetic.Real {
@@ -83,26 +86,32 @@ func checkResolution(p *Pass, se *ServiceEntry) {
 	}
 }
 
-// metadataHosts are names of the cloud providers' metadata services, which
-// hand out credentials of the node (Google Cloud: "About VM metadata"; Amazon
-// EC2: instance metadata by "instance-data" names).
-var metadataHosts = []Host{"metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal"}
+// metadataHosts are names and addresses, link-local ones left out, of the cloud
+// providers' metadata services, which hand out credentials of the node (Google
+// Cloud, "About VM metadata"; Amazon EC2, "instance-data" names; Tencent Cloud;
+// Azure, "What is IP address 168.63.129.16"; Alibaba Cloud ECS; Oracle Cloud).
+var metadataHosts = []Host{
+	"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal", "metadata.tencentyun.com",
+	"168.63.129.16", "100.100.100.200", "192.0.0.192",
+}
 
 // unsafeHost says why an endpoint, which the waypoint resolves inside its own
 // Pod, would reach what no tenant could reach itself. "" means that it does not.
-func unsafeHost(config *Config, h Host) string {
-	labels := strings.Split(string(h), ".")
-	last := labels[len(labels)-1]
+func unsafeHost(p *Pass, h Host) string {
 	switch {
-	case h.Under("localhost"):
-		return "is the waypoint's own Pod"
-	case h.Under(config.ClusterDomain) || last == "svc":
-		return "is a Service of the cluster"
 	case slices.Contains(metadataHosts, h):
 		return "is the metadata service of the node"
-	case !numeric(last):
-		return ""
+	case numeric(h.lastLabel()):
+		return unsafeAddress(h)
+	case h == "localhost" || h.Under("localhost"):
+		return "is the waypoint's own Pod"
+	case clusterName(p, h):
+		return "is, or is looked up as, the name of a Service of the cluster"
 	}
+	return ""
+}
+
+func unsafeAddress(h Host) string {
 	// Resolvers read "127.1" and "0x7f000001" as addresses, too (inet_aton).
 	addr, err := netip.ParseAddr(string(h))
 	switch {
@@ -116,6 +125,21 @@ func unsafeHost(config *Config, h Host) string {
 		return "is not the address of one host"
 	}
 	return ""
+}
+
+// clusterName tells whether the waypoint may resolve the name to a Service or
+// Pod. Its Pod has a search list, <namespace>.svc.cluster.local and so on, so
+// that "vault" and "vault.team-b" are such names, too, and istiod leaves the
+// list switched on (istio.io/istio pilot/pkg/networking/core/cluster_builder.go,
+// buildCluster: CaresDnsResolverConfig). A namespace may be called like a
+// top-level domain; a name below that is taken for a public one.
+func clusterName(p *Pass, h Host) bool {
+	last := h.lastLabel()
+	if last == string(h) || h.Under(p.Config.ClusterDomain) || last == "svc" || last == "pod" {
+		return true
+	}
+	_, public := publicsuffix.PublicSuffix(last)
+	return !public && p.World.Namespace(last) != nil
 }
 
 // numeric tells whether a resolver may read a name that ends in this label as

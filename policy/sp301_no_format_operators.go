@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 func noFormatOperators() *Rule {
 	return &Rule{
@@ -18,12 +21,18 @@ func checkNoFormatOperators(p *Pass, r *HTTPRoute) {
 		return
 	}
 	for at, header := range r.headers() {
-		if operator := formatOperator(header.Value); operator != "" {
-			p.Report(Finding{
-				At: at.Key("value"), Got: operator,
-				Problem: fmt.Sprintf("is an instruction to Envoy, which would fill the header %s itself, for instance with the caller's identity", quote(header.Name)),
-				Remedy:  `write plain text, with "%%" for a percent sign`,
-			})
+		operator := formatOperator(header.Value)
+		if operator == "" {
+			continue
 		}
+		f := Finding{
+			At: at.Key("value"), Got: operator,
+			Problem: fmt.Sprintf("is an instruction to Envoy, which would fill the header %s itself, for instance with the caller's identity", quote(header.Name)),
+			Remedy:  `write plain text, with "%%" for a percent sign`,
+		}
+		if strings.LastIndexByte(operator, '%') == 0 {
+			f.Problem = "begins an instruction to Envoy that does not end, for which Envoy refuses the listener of all tenants"
+		}
+		p.Report(f)
 	}
 }

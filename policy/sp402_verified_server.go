@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 func verifiedServer() *Rule {
 	return &Rule{
@@ -20,9 +17,9 @@ func checkVerifiedServer(p *Pass, dr *DestinationRule) {
 	if !p.Config.Synthetic(host) {
 		return
 	}
-	example := "the server's name"
+	remedy := "list the names of the server's certificate"
 	if synthetic, err := ParseSynthetic(host, p.Config.SyntheticSuffix); err == nil {
-		example = quote(string(synthetic.Real))
+		remedy += ", e.g. " + quote(string(synthetic.Real))
 	}
 	for at, tls := range dr.tlsSettings() {
 		// A list of empty names is as good as none.
@@ -32,11 +29,11 @@ func checkVerifiedServer(p *Pass, dr *DestinationRule) {
 		f := Finding{
 			At:      at.Key("subjectAltNames"),
 			Problem: "is missing, so that the server's certificate is held against no name but the one that the client asks for",
-			Remedy:  fmt.Sprintf("list the names of the server's certificate, e.g. %s", example),
+			Remedy:  remedy,
 		}
 		if tls.SNI != "" {
 			f.Severity = Warn
-			f.Problem = "is missing, and sni alone makes istiod check no name of the server's certificate"
+			f.Problem = "is missing, and with sni alone no name of the server's certificate is checked"
 		}
 		p.Report(f)
 	}

@@ -38,9 +38,7 @@ func hostFormProblem(config *Config, namespace, raw string, h Host) (problem, re
 	case err != nil:
 		return err.Error(), form
 	case synthetic.Namespace != namespace && !config.EgressNamespace(namespace):
-		own := synthetic
-		own.Namespace = namespace
-		return "has another namespace as its second part", fmt.Sprintf("write %q", own.Host(config.SyntheticSuffix))
+		return fmt.Sprintf("has %q where its namespace %s belongs", synthetic.Namespace, namespace), form
 	case raw != string(h):
 		return notCanonical, fmt.Sprintf("write %q", h)
 	}

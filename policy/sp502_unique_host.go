@@ -27,14 +27,17 @@ func checkUniqueHost(p *Pass, se *ServiceEntry) {
 		}
 		seen[h] = i
 		for _, holder := range p.World.ServiceEntriesOf(h) {
-			if p.self(holder) {
+			// What the API server has yet to name is not there yet, whatever its
+			// prefix is.
+			if se.Name != "" && p.self(holder) {
 				continue
 			}
 			f.Problem = "is declared by another namespace already"
+			f.Remedy = "choose another app label, or ask the platform team who holds this one"
 			if holder.Namespace == se.Namespace {
 				f.Problem = fmt.Sprintf("is declared by ServiceEntry %s already", quote(holder.Name))
+				f.Remedy = "choose another app label, or change the ServiceEntry that is there"
 			}
-			f.Remedy = "choose another app label, or change the ServiceEntry that is there"
 			f.Others = []Ref{RefOf(holder)}
 			p.Report(f)
 			break

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,14 +11,12 @@ import (
 	"github.com/go-logr/logr"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"sallyport.dev/policy"
 )
 
 // maxObject bounds, in bytes, the object of a review. The API server takes no
-// larger request (k8s.io/apiserver pkg/server/config.go, MaxRequestBodyBytes);
-// a review holds up to two objects, and controller-runtime bounds it at 7 MiB.
+// larger request (k8s.io/apiserver pkg/server/config.go, MaxRequestBodyBytes).
 const maxObject = 3 << 20
 
 // World is a policy.World that says when it is complete.
@@ -46,24 +43,7 @@ const (
 
 // Mutate completes the object. It never denies: what it cannot complete is
 // left for Validate. It does fail when there is nothing to judge by.
-func (j *Judge) Mutate(_ context.Context, req admission.Request) admission.Response {
-	return j.answer(MutatePath, req, j.mutate)
-}
-
-// Validate judges the final object.
-func (j *Judge) Validate(_ context.Context, req admission.Request) admission.Response {
-	return j.answer(ValidatePath, req, j.validate)
-}
-
-func (j *Judge) answer(path string, req admission.Request, judge func(admission.Request) admission.Response) admission.Response {
-	done := j.Metrics.begin(path, &req.AdmissionRequest)
-	response := failure(http.StatusInternalServerError, errors.New("panic")) // counted if judge does
-	defer func() { done(response) }()
-	response = judge(req)
-	return response
-}
-
-func (j *Judge) mutate(req admission.Request) admission.Response {
+func (j *Judge) Mutate(req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	object, response := j.decode(req)
 	if object == nil {
 		return response
@@ -73,26 +53,24 @@ func (j *Judge) mutate(req admission.Request) admission.Response {
 		return failure(http.StatusInternalServerError, err)
 	}
 	if len(settled.Patch) == 0 {
-		return admission.Allowed("")
+		return allowed()
 	}
 	patch, err := json.Marshal(settled.Patch)
 	if err != nil {
 		return failure(http.StatusInternalServerError, err)
 	}
-	response = admission.Allowed("")
-	response.Patch = patch
-	response.PatchType = new(admissionv1.PatchTypeJSONPatch)
-	return response
+	return &admissionv1.AdmissionResponse{Allowed: true, Patch: patch, PatchType: new(admissionv1.PatchTypeJSONPatch)}
 }
 
-func (j *Judge) validate(req admission.Request) admission.Response {
+// Validate judges the final object.
+func (j *Judge) Validate(req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	object, response := j.decode(req)
 	if object == nil {
 		return response
 	}
 	findings := policy.Review(j.Rules, j.Config, j.World, object)
 	j.Metrics.count(findings)
-	response = admission.Allowed("")
+	response = allowed()
 	if policy.Denies(findings) {
 		response = j.denial(req, object, findings)
 	}
@@ -105,18 +83,18 @@ func (j *Judge) validate(req admission.Request) admission.Response {
 
 // decode returns the object to judge, or the response when there is nothing
 // to judge: a deletion, a subresource, or a request that cannot be read.
-func (j *Judge) decode(req admission.Request) (policy.Object, admission.Response) {
+func (j *Judge) decode(req *admissionv1.AdmissionRequest) (policy.Object, *admissionv1.AdmissionResponse) {
 	switch req.Operation {
 	case admissionv1.Create, admissionv1.Update:
 	case admissionv1.Delete, admissionv1.Connect:
-		return nil, admission.Allowed("")
+		return nil, allowed()
 	default:
 		return nil, failure(http.StatusBadRequest, fmt.Errorf("operation %q is not one of CREATE, UPDATE, DELETE and CONNECT", req.Operation))
 	}
 	if req.SubResource != "" {
 		// The status subresource cannot change a spec or labels that rules read
 		// (k8s.io/apiextensions-apiserver pkg/registry/customresource/status_strategy.go).
-		return nil, admission.Allowed("")
+		return nil, allowed()
 	}
 	kind, known, err := policy.KindOf(apiVersion(req.Kind), req.Kind.Kind)
 	if err != nil {
@@ -132,10 +110,10 @@ func (j *Judge) decode(req admission.Request) (policy.Object, admission.Response
 	if err != nil {
 		return nil, failure(status, err)
 	}
-	return object, admission.Response{}
+	return object, nil
 }
 
-func decodeObject(kind policy.Kind, req admission.Request) (policy.Object, int32, error) {
+func decodeObject(kind policy.Kind, req *admissionv1.AdmissionRequest) (policy.Object, int32, error) {
 	if len(req.Object.Raw) == 0 {
 		return nil, http.StatusBadRequest, errors.New("the request holds no object")
 	}
@@ -163,10 +141,10 @@ func decodeObject(kind policy.Kind, req admission.Request) (policy.Object, int32
 	return object, 0, nil
 }
 
-func (j *Judge) denial(req admission.Request, object policy.Object, findings []policy.Finding) admission.Response {
+func (j *Judge) denial(req *admissionv1.AdmissionRequest, object policy.Object, findings []policy.Finding) *admissionv1.AdmissionResponse {
 	ref := policy.RefOf(object)
 	j.Log.Info("denied", "object", ref.String(), "rules", ruleIDs(findings), "operation", req.Operation,
-		"user", req.UserInfo.Username, "dryRun", dryRun(&req.AdmissionRequest), "request", req.UID)
+		"user", req.UserInfo.Username, "dryRun", dryRun(req), "request", req.UID)
 	details := &metav1.StatusDetails{Name: ref.Name, Group: req.Kind.Group, Kind: req.Kind.Kind}
 	for _, f := range policy.OfSeverity(findings, policy.Deny) {
 		details.Causes = append(details.Causes, metav1.StatusCause{
@@ -174,7 +152,6 @@ func (j *Judge) denial(req admission.Request, object policy.Object, findings []p
 		})
 	}
 	response := failure(http.StatusForbidden, errors.New(policy.Denial(ref, findings)))
-	response.Result.Reason = metav1.StatusReasonForbidden
 	response.Result.Details = details
 	return response
 }
@@ -183,17 +160,21 @@ func (j *Judge) denial(req admission.Request, object policy.Object, findings []p
 // not into the HTTP response: the API server shows the text of the former to
 // the user, and lets no failurePolicy override it
 // (k8s.io/apiserver pkg/admission/plugin/webhook/errors/statuserror.go).
-func failure(status int32, err error) admission.Response {
+func failure(status int32, err error) *admissionv1.AdmissionResponse {
 	reasons := map[int32]metav1.StatusReason{
 		http.StatusBadRequest:            metav1.StatusReasonBadRequest,
+		http.StatusForbidden:             metav1.StatusReasonForbidden,
 		http.StatusRequestEntityTooLarge: metav1.StatusReasonRequestEntityTooLarge,
 		http.StatusInternalServerError:   metav1.StatusReasonInternalError,
 		http.StatusServiceUnavailable:    metav1.StatusReasonServiceUnavailable,
 	}
-	response := admission.Errored(status, err)
-	response.Result.Status = metav1.StatusFailure
-	response.Result.Reason = reasons[status]
-	return response
+	return &admissionv1.AdmissionResponse{Result: &metav1.Status{
+		Status: metav1.StatusFailure, Code: status, Reason: reasons[status], Message: err.Error(),
+	}}
+}
+
+func allowed() *admissionv1.AdmissionResponse {
+	return &admissionv1.AdmissionResponse{Allowed: true}
 }
 
 // ruleIDs lists each rule of the findings once, sorted.

@@ -7,18 +7,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"sallyport.dev/policy"
 )
 
 // Metrics counts what the webhook does. Every label has a bounded set of
-// values: no names, no hosts, no users. Panics are counted by
-// controller-runtime as controller_runtime_webhook_panics_total.
+// values: no names, no hosts, no users.
 type Metrics struct {
 	reviews  *prometheus.CounterVec
 	findings *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	panics   prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -37,15 +36,19 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help:    "Time from a decoded admission request to its answer in seconds, by path.",
 			Buckets: prometheus.ExponentialBuckets(10e-6, 4, 10), // 10 µs to 2.6 s
 		}, []string{"path"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sallyport_panics_total",
+			Help: "Reviews that were refused because sallyport itself failed. Each is a defect.",
+		}),
 	}
-	registry.MustRegister(m.reviews, m.findings, m.duration)
+	registry.MustRegister(m.reviews, m.findings, m.duration, m.panics)
 	return m
 }
 
 // begin starts the clock of a review; the returned function stops it.
-func (m *Metrics) begin(path string, req *admissionv1.AdmissionRequest) func(admission.Response) {
+func (m *Metrics) begin(path string, req *admissionv1.AdmissionRequest) func(*admissionv1.AdmissionResponse) {
 	start := time.Now()
-	return func(response admission.Response) {
+	return func(response *admissionv1.AdmissionResponse) {
 		m.duration.WithLabelValues(path).Observe(time.Since(start).Seconds())
 		m.reviews.WithLabelValues(path, operationLabel(req), kindLabel(req), verdict(response), strconv.FormatBool(dryRun(req))).Inc()
 	}
@@ -57,7 +60,7 @@ func (m *Metrics) count(findings []policy.Finding) {
 	}
 }
 
-func verdict(response admission.Response) string {
+func verdict(response *admissionv1.AdmissionResponse) string {
 	switch {
 	case response.Allowed && len(response.Patch) > 0:
 		return "patch"

@@ -83,7 +83,10 @@ func (m *Mirror) reflector(s *store) *cache.Reflector {
 	}
 	expected := &unstructured.Unstructured{}
 	expected.SetGroupVersionKind(schema.GroupVersionKind{Group: s.info.Group, Version: s.info.Versions[0], Kind: string(s.info.Kind)})
-	return cache.NewReflectorWithOptions(listWatch, expected, s, cache.ReflectorOptions{Name: string(s.info.Kind), Logger: &m.log})
+	// A list that is streamed costs the API server less memory (KEP-3157); the
+	// wrapper says whether this client can.
+	streaming := cache.ToListWatcherWithWatchListSemantics(listWatch, m.client)
+	return cache.NewReflectorWithOptions(streaming, expected, s, cache.ReflectorOptions{Name: string(s.info.Kind), Logger: &m.log})
 }
 
 // store puts what a Reflector sees into the Snapshot.

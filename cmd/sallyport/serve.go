@@ -111,11 +111,10 @@ func newManager(cluster *rest.Config, config *policy.Config, flags *serveFlags) 
 	if err != nil {
 		return nil, err
 	}
-	hooks := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: flags.host, Port: flags.port, CertDir: flags.certDir})
 	manager, err := ctrl.NewManager(cluster, ctrl.Options{
 		Metrics:                 metricsserver.Options{BindAddress: flags.metricsAddr},
 		HealthProbeBindAddress:  flags.healthAddr,
-		WebhookServer:           hooks,
+		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: flags.host, Port: flags.port, CertDir: flags.certDir}),
 		GracefulShutdownTimeout: &flags.drainTimeout,
 	})
 	if err != nil {
@@ -132,6 +131,7 @@ func newManager(cluster *rest.Config, config *policy.Config, flags *serveFlags) 
 		Metrics: webhook.NewMetrics(metrics.Registry),
 		Log:     manager.GetLogger().WithName("judge"),
 	}
+	hooks := manager.GetWebhookServer() // asking for it makes the manager run it
 	for path, handler := range judge.Handlers() {
 		hooks.Register(path, handler)
 	}

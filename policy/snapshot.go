@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -42,15 +43,15 @@ func (s *Snapshot) Delete(ref Ref) {
 func (s *Snapshot) Replace(kind Kind, objects []Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for namespace, named := range s.objects[kind] {
-		for name := range named {
-			s.remove(Ref{Kind: kind, Namespace: namespace, Name: name})
-		}
-	}
+	delete(s.objects, kind)
+	maps.DeleteFunc(s.byHost, func(key hostKey, _ []Object) bool { return key.kind == kind })
+	latest := map[Ref]Object{} // of two with one name the last one counts, as with Put
 	for _, o := range objects {
-		ref := RefOf(o)
-		s.remove(ref) // of two with one name the last one counts, as with Put
-		s.add(ref, o)
+		latest[RefOf(o)] = o
+	}
+	// In order, so that each goes to the end of its list.
+	for _, ref := range slices.SortedFunc(maps.Keys(latest), compareRefs) {
+		s.add(ref, latest[ref])
 	}
 }
 
@@ -128,8 +129,7 @@ func (s *Snapshot) add(ref Ref, o Object) {
 		key := hostKey{ref.Kind, h}
 		holders := s.byHost[key]
 		i, _ := slices.BinarySearchFunc(holders, o, byName)
-		// A new slice: readers may still hold the old one.
-		s.byHost[key] = slices.Concat(holders[:i], []Object{o}, holders[i:])
+		s.byHost[key] = slices.Insert(holders, i, o)
 	}
 }
 
@@ -144,7 +144,9 @@ func (s *Snapshot) remove(ref Ref) {
 	}
 	for _, h := range hostsOf(o) {
 		key := hostKey{ref.Kind, h}
-		s.byHost[key] = slices.DeleteFunc(slices.Clone(s.byHost[key]), func(other Object) bool { return other == o })
+		holders := s.byHost[key]
+		i, _ := slices.BinarySearchFunc(holders, o, byName)
+		s.byHost[key] = slices.Delete(holders, i, i+1)
 		if len(s.byHost[key]) == 0 {
 			delete(s.byHost, key)
 		}

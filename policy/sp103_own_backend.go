@@ -49,12 +49,14 @@ func checkOwnTarget(p *Pass, namespace string, at Path, name string) {
 	own := synthetic
 	own.Namespace = namespace
 	want := string(own.Host(p.Config.SyntheticSuffix))
-	if name == want {
-		return
+	switch {
+	case synthetic != own:
+		p.Report(Finding{
+			At: at, Got: name,
+			Problem: "is the synthetic host of another namespace",
+			Remedy:  fmt.Sprintf("send to one of %s, e.g. %q", namespace, want),
+		})
+	case name != want:
+		p.Report(Finding{At: at, Got: name, Problem: notCanonical, Remedy: fmt.Sprintf("write %q", want)})
 	}
-	problem := "is not written as the ServiceEntry writes it"
-	if synthetic != own {
-		problem = "is the synthetic host of another namespace"
-	}
-	p.Report(Finding{At: at, Got: name, Problem: problem, Remedy: fmt.Sprintf("send to one of %s, e.g. %q", namespace, want)})
 }

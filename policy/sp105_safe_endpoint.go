@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 )
 
 func safeEndpoint() *Rule {
@@ -15,7 +13,7 @@ func safeEndpoint() *Rule {
 		Name:     "safe-endpoint",
 		Title:    "A synthetic host leads to the real host that its name names, outside of the cluster, and nowhere else.",
 		Severity: Deny,
-		Reads:    []Kind{NamespaceKind},
+		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
 		Check:    Checks{ServiceEntry: checkSafeEndpoint},
 	}
 }
@@ -132,14 +130,14 @@ func unsafeAddress(h Host) string {
 // that "vault" and "vault.team-b" are such names, too, and istiod leaves the
 // list switched on (istio.io/istio pilot/pkg/networking/core/cluster_builder.go,
 // buildCluster: CaresDnsResolverConfig). A namespace may be called like a
-// top-level domain; a name below that is taken for a public one.
+// top-level domain, so a host that the platform shares is taken for a real one.
 func clusterName(p *Pass, h Host) bool {
 	last := h.lastLabel()
-	if last == string(h) || h.Under(p.Config.ClusterDomain) || last == "svc" || last == "pod" {
+	if h.Under(p.Config.ClusterDomain) || last == "svc" || last == "pod" {
 		return true
 	}
-	_, public := publicsuffix.PublicSuffix(last)
-	return !public && p.World.Namespace(last) != nil
+	completed := last == string(h) || p.World.Namespace(last) != nil
+	return completed && !slices.ContainsFunc(p.World.ServiceEntriesOf(h), func(se *ServiceEntry) bool { return shared(p.Config, se) })
 }
 
 // numeric tells whether a resolver may read a name that ends in this label as

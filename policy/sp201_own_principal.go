@@ -46,8 +46,8 @@ func checkPrincipalMatch(p *Pass, r *HTTPRoute, at Path, headers []HeaderMatch) 
 	if len(found) > 1 {
 		p.Report(Finding{
 			At: at.Index(found[1]).Key("name"), Got: headers[found[1]].Name,
-			Problem: "occurs twice, and only the first one counts (Gateway API, HTTPHeaderMatch)",
-			Remedy:  "keep one; write one match for each service account",
+			Problem: "occurs twice in one match, and readers differ about which one counts",
+			Remedy:  "keep one, and write one match for each service account",
 		})
 	}
 	for _, i := range found {
@@ -71,6 +71,8 @@ func checkPrincipalValue(p *Pass, r *HTTPRoute, at Path, h HeaderMatch) {
 	id, ok := parsePrincipal(h.Value)
 	f := Finding{At: at.Key("value"), Got: h.Value, Remedy: remedy}
 	switch {
+	case h.Value == "":
+		f.Problem = "is missing"
 	case !ok:
 		f.Problem = "is not the SPIFFE id of a workload"
 	case id.Namespace != r.Namespace:

@@ -110,7 +110,9 @@ func (s server) apiServer(flags map[string][]string) *envtest.APIServer {
 	// is not allowed in the endpoints of the "kubernetes" service.
 	args := a.Configure().
 		Set("advertise-address", loopback).
-		Set("endpoint-reconciler-type", "none")
+		Set("endpoint-reconciler-type", "none").
+		// Clients that watch would hold up a stop for a minute.
+		Set("shutdown-watch-termination-grace-period", "5s")
 	for name, values := range flags {
 		args.Set(name, values...)
 	}

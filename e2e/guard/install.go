@@ -25,20 +25,28 @@ const probe = `{"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry",
 // returns when the API server asks them: it reads changed configurations with
 // a delay (k8s.io/apiserver pkg/admission/configuration).
 func (g *Guard) Install(ctx context.Context) error {
+	if err := g.Register(ctx); err != nil {
+		return err
+	}
+	var answer string
+	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
+		answer = g.cluster.Admin.Kubectl(ctx, probe, "create", "--dry-run=server", "-f", "-").Stderr
+		return strings.Contains(answer, "SP501"), nil
+	})
+	if err != nil {
+		return fmt.Errorf("the API server does not ask sallyport: %w: %s", err, answer)
+	}
+	return nil
+}
+
+// Register is Install without the wait.
+func (g *Guard) Register(ctx context.Context) error {
 	manifests, err := g.webhookManifests()
 	if err != nil {
 		return err
 	}
 	if result := g.cluster.Admin.Kubectl(ctx, string(manifests), "apply", "-f", "-"); result.ExitCode != 0 {
 		return fmt.Errorf("register the webhooks: %s", result.Stderr)
-	}
-	var answer string
-	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
-		answer = g.cluster.Admin.Kubectl(ctx, probe, "create", "--dry-run=server", "-f", "-").Stderr
-		return strings.Contains(answer, "SP501"), nil
-	})
-	if err != nil {
-		return fmt.Errorf("the API server does not ask sallyport: %w: %s", err, answer)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,18 +10,20 @@ import (
 	"testing"
 
 	"github.com/pmezard/go-difflib/difflib"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"sallyport.dev/e2e/cluster"
 	"sallyport.dev/policy"
 )
 
 // seedDir holds the manifests of the guides that sallyport is made for. Files
 // are applied in the order of their names; the number in front is the guide.
-const seedDir = "e2e/testdata/seeds"
+const seedDir = "testdata/seeds"
 
-// seedNamespaces are the namespaces of kubectl's command line, where it is not
-// the default one.
+// seedNamespaces are the files that a guide applies with "kubectl -n".
 var seedNamespaces = map[string]string{"003-common-certificate-3.yaml": "istio-system"}
 
 // A completion is an "add" of a JSON patch (RFC 6902), with its path cut up.
@@ -34,8 +34,8 @@ type completion struct {
 
 // seedCompletions are all that sallyport may change in the guides' objects.
 var seedCompletions = map[string][]completion{
-	// The label that the version before it had: without it the traffic of all
-	// teams would leave without passing the waypoint (SP001).
+	// The label that the version of step 3 had: without it, traffic to the
+	// host keeps to the waypoint by the label of the namespace alone (SP001).
 	"002-step4.yaml/ServiceEntry/istio-egress/httpbin.org": {
 		{path: []string{"metadata", "labels", "istio.io/use-waypoint"}, value: "egress-waypoint"},
 	},
@@ -50,42 +50,332 @@ type object = unstructured.Unstructured
 type seedFile struct {
 	name     string
 	text     string
-	objects  []object // as written, but with their namespace
-	baseline []object // what is stored when there is no sallyport
+	objects  []object // as written, but for the namespace
+	baseline []object // as they are stored when there is no sallyport
 	warnings []string // what is said then
 }
 
-// TestSeeds: the API server stores every manifest of the guides as it would
-// without sallyport, but for what the table above says is completed.
+// TestSeeds: the API server stores every manifest of the guides as it does
+// without sallyport, but for the completions above.
 func TestSeeds(t *testing.T) {
 	files := readSeeds(t)
-	checkTables(t, files)
-	setAside(t, files)
+	checkSeedTables(t, files)
+	admin, err := client.New(testCluster().Admin.Config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	setAside(t, admin, files)
 	withoutWebhooks(t, func() {
 		for _, f := range files {
-			f.dryRun(t)
+			f.takeBaseline(t)
 		}
 	})
-	for guide, files := range byGuide(files) {
-		t.Run(guide, func(t *testing.T) {
-			t.Cleanup(func() { deleteObjects(t, files) })
-			for _, f := range files {
-				t.Run(f.name, f.judge)
+	for len(files) > 0 {
+		guide, rest := firstGuide(files)
+		t.Run(guide[0].name[:3], func(t *testing.T) {
+			t.Cleanup(func() { deleteObjects(t, admin, guide) }) // guides share hosts and names
+			for _, f := range guide {
+				t.Run(f.name, func(t *testing.T) { f.judge(t, admin) })
 			}
 		})
+		files = rest
 	}
 }
 
 func readSeeds(t *testing.T) []*seedFile {
 	t.Helper()
-	repository := repositoryOf(t)
-	paths, err := filepath.Glob(filepath.Join(repository, seedDir, "*.yaml"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no manifests in %s: %v", seedDir, err)
+	entries, err := os.ReadDir(seedDir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	files := make([]*seedFile, len(paths)) // sorted, as Glob sorts
-	for i, path := range paths {
-		files[i] = readSeed(t, filepath.Base(path))
+	var files []*seedFile
+	for _, entry := range entries {
+		files = append(files, readSeed(t, entry.Name()))
 	}
 	return files
+}
+
+func readSeed(t *testing.T, name string) *seedFile {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(seedDir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &seedFile{name: name, text: string(text)}
+	for _, document := range policy.SplitDocuments(text) {
+		var o object
+		if err := yaml.UnmarshalStrict(document, &o.Object); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if o.GetNamespace() == "" && !isNamespace(o) {
+			o.SetNamespace(f.namespace())
+		}
+		f.objects = append(f.objects, o)
+	}
+	return f
+}
+
+// firstGuide cuts the files of the first guide off.
+func firstGuide(files []*seedFile) (guide, rest []*seedFile) {
+	end := slices.IndexFunc(files, func(f *seedFile) bool { return f.name[:3] != files[0].name[:3] })
+	if end < 0 {
+		end = len(files)
+	}
+	return files[:end], files[end:]
+}
+
+// checkSeedTables refuses lines that no file uses: they would hide a change.
+func checkSeedTables(t *testing.T, files []*seedFile) {
+	t.Helper()
+	known := map[string]bool{}
+	for _, f := range files {
+		known[f.name] = true
+		for _, o := range f.objects {
+			known[f.key(o)] = true
+		}
+	}
+	check := func(key string) {
+		if !known[key] {
+			t.Errorf("a table names %s, which %s does not have", key, seedDir)
+		}
+	}
+	for key := range seedNamespaces {
+		check(key)
+	}
+	for key := range seedCompletions {
+		check(key)
+	}
+	for key := range seedWarnings {
+		check(key)
+	}
+}
+
+// setAside creates the namespaces of the guides, takes away what other tests
+// left in the place of their objects, and puts all of it back at the end. It
+// does without kubectl, which adapts the annotations and labels of client-side
+// apply to what it is told.
+func setAside(t *testing.T, admin client.Client, files []*seedFile) {
+	t.Helper()
+	for _, namespace := range namespacesOf(files) {
+		if err := client.IgnoreAlreadyExists(admin.Create(t.Context(), &namespace)); err != nil {
+			t.Fatal(err)
+		}
+		if before := stored(t, admin, namespace); before != nil {
+			restoreAtEnd(t, before, func(ctx context.Context) error { return admin.Update(ctx, before) })
+		}
+	}
+	for _, o := range objectsOf(files) {
+		if before := stored(t, admin, o); before != nil {
+			restoreAtEnd(t, before, func(ctx context.Context) error { return admin.Create(ctx, before) })
+		}
+	}
+	deleteObjects(t, admin, files)
+}
+
+func restoreAtEnd(t *testing.T, before *object, restore func(context.Context) error) {
+	t.Cleanup(func() {
+		before.SetResourceVersion("")
+		if err := restore(context.Background()); err != nil {
+			t.Errorf("restore %s %s: %v", before.GetKind(), before.GetName(), err)
+		}
+	})
+}
+
+// deleteObjects deletes users before what they use. Namespaces stay: nobody
+// would finish their deletion.
+func deleteObjects(t *testing.T, admin client.Client, files []*seedFile) {
+	t.Helper()
+	for _, o := range slices.Backward(objectsOf(files)) {
+		if err := client.IgnoreNotFound(admin.Delete(context.Background(), &o)); err != nil {
+			t.Errorf("delete %s %s: %v", o.GetKind(), o.GetName(), err)
+		}
+	}
+}
+
+// stored returns what the API server holds of the object, or nil.
+func stored(t *testing.T, admin client.Client, o object) *object {
+	t.Helper()
+	held := &object{}
+	held.SetGroupVersionKind(o.GroupVersionKind())
+	err := admin.Get(t.Context(), client.ObjectKeyFromObject(&o), held)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held
+}
+
+// withoutWebhooks runs f while the API server does not ask sallyport.
+func withoutWebhooks(t *testing.T, f func()) {
+	t.Helper()
+	defer func() {
+		if err := testGuard().Install(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "sallyport completes", func(ctx context.Context) bool { return resolutionOfProbe(ctx) == "DNS" })
+	}()
+	if err := testGuard().Uninstall(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "sallyport is not asked", func(ctx context.Context) bool { return resolutionOfProbe(ctx) == "" })
+	f()
+}
+
+// resolutionOfProbe is "DNS" when sallyport completes objects, "" when nobody
+// does, and "refused" as long as sallyport is asked to validate only: the API
+// server takes note of the two webhooks one by one.
+func resolutionOfProbe(ctx context.Context) string {
+	const probe = `{"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"name": "probe", "namespace": "default"},
+"spec": {"hosts": ["probe.default.api.example.com.invalid"], "ports": [{"number": 443, "name": "https", "protocol": "HTTPS"}]}}`
+	answer := testCluster().Admin.Kubectl(ctx, probe, "create", "--dry-run=server", "-o", "jsonpath={.spec.resolution}", "-f", "-")
+	if answer.ExitCode != 0 {
+		return "refused"
+	}
+	return answer.Stdout
+}
+
+// takeBaseline asks what the API server stores, and has it store nothing.
+func (f *seedFile) takeBaseline(t *testing.T) {
+	t.Helper()
+	answer := f.apply(t, "--dry-run=server", "-o", "json")
+	f.baseline, f.warnings = objectsIn(t, answer.Stdout), warningsIn(answer)
+	if len(f.baseline) != len(f.objects) {
+		t.Fatalf("%s: %d objects became %d", f.name, len(f.objects), len(f.baseline))
+	}
+}
+
+// judge applies the file with sallyport in place.
+func (f *seedFile) judge(t *testing.T, admin client.Client) {
+	warnings := slices.DeleteFunc(warningsIn(f.apply(t)), func(w string) bool { return slices.Contains(f.warnings, w) })
+	if !slices.Equal(warnings, seedWarnings[f.name]) {
+		t.Errorf("warnings %q, want %q", warnings, seedWarnings[f.name])
+	}
+	for i, o := range f.objects {
+		t.Run(o.GetKind()+" "+o.GetName(), func(t *testing.T) { f.compare(t, f.baseline[i], stored(t, admin, o)) })
+	}
+}
+
+func (f *seedFile) compare(t *testing.T, want object, got *object) {
+	if got == nil {
+		t.Fatal("it is not stored")
+	}
+	for _, c := range seedCompletions[f.key(want)] {
+		if err := unstructured.SetNestedField(want.Object, c.value, c.path...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
+		A: difflib.SplitLines(userFields(t, &want)), B: difflib.SplitLines(userFields(t, got)),
+		FromFile: "without sallyport, completed", ToFile: "with sallyport", Context: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff != "" {
+		t.Errorf("the stored object differs:\n%s", diff)
+	}
+}
+
+// apply runs kubectl apply as the guides do.
+func (f *seedFile) apply(t *testing.T, args ...string) cluster.Result {
+	t.Helper()
+	args = append([]string{"apply", "-f", "-"}, args...)
+	if namespace, ok := seedNamespaces[f.name]; ok {
+		args = append(args, "-n", namespace)
+	}
+	answer := testCluster().Admin.Kubectl(t.Context(), f.text, args...)
+	if answer.Err != nil || answer.ExitCode != 0 {
+		t.Fatalf("kubectl %s of %s: %v\n%s", strings.Join(args, " "), f.name, answer.Err, answer.Stderr)
+	}
+	return answer
+}
+
+// namespace is where kubectl puts what has none.
+func (f *seedFile) namespace() string {
+	return cmp.Or(seedNamespaces[f.name], "default")
+}
+
+func (f *seedFile) key(o object) string {
+	return strings.Join([]string{f.name, o.GetKind(), o.GetNamespace(), o.GetName()}, "/")
+}
+
+func isNamespace(o object) bool { return o.GetKind() == "Namespace" }
+
+// objectsOf returns all objects of the files but Namespaces, each once.
+func objectsOf(files []*seedFile) []object {
+	var objects []object
+	seen := map[string]bool{}
+	for _, f := range files {
+		for _, o := range f.objects {
+			id := strings.Join([]string{o.GetKind(), o.GetAPIVersion(), o.GetNamespace(), o.GetName()}, "/")
+			if isNamespace(o) || seen[id] {
+				continue
+			}
+			seen[id] = true
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// namespacesOf returns the namespaces of all objects, without labels.
+func namespacesOf(files []*seedFile) []object {
+	names := map[string]bool{}
+	for _, o := range objectsOf(files) {
+		names[o.GetNamespace()] = true
+	}
+	var namespaces []object
+	for name := range names {
+		namespaces = append(namespaces, object{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
+		}})
+	}
+	return namespaces
+}
+
+// objectsIn reads an object or a list as kubectl prints it.
+func objectsIn(t *testing.T, text string) []object {
+	t.Helper()
+	var o object
+	if err := o.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatalf("%v:\n%s", err, text)
+	}
+	if !o.IsList() {
+		return []object{o}
+	}
+	list, err := o.ToList()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+func warningsIn(answer cluster.Result) []string {
+	var warnings []string
+	for line := range strings.Lines(answer.Stderr) {
+		if text, found := strings.CutPrefix(strings.TrimSpace(line), "Warning: "); found {
+			warnings = append(warnings, text)
+		}
+	}
+	return warnings
+}
+
+// userFields prints an object without what the API server and kubectl note
+// down for themselves.
+func userFields(t *testing.T, o *object) string {
+	t.Helper()
+	fields := o.DeepCopy()
+	for _, field := range []string{"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"} {
+		unstructured.RemoveNestedField(fields.Object, "metadata", field)
+	}
+	annotations := fields.GetAnnotations()
+	delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	fields.SetAnnotations(annotations)
+	text, err := yaml.Marshal(fields.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -36,6 +36,7 @@ type Guard struct {
 
 	cluster    *cluster.Cluster
 	repository string
+	ignore     string
 }
 
 // Options are the choices of Start; the zero value is a good one but for Log.
@@ -48,6 +49,8 @@ type Options struct {
 	Log io.Writer
 	// Kubeconfig replaces that of the ServiceAccount.
 	Kubeconfig string
+	// Ignore is a user whose requests the API server does not send.
+	Ignore string
 	// NoWait makes Start return before sallyport is ready.
 	NoWait bool
 }
@@ -59,7 +62,7 @@ func Start(ctx context.Context, c *cluster.Cluster, options Options) (*Guard, er
 	if err != nil {
 		return nil, err
 	}
-	g := &Guard{cluster: c, repository: repository}
+	g := &Guard{cluster: c, repository: repository, ignore: options.Ignore}
 	if result := c.Admin.Kubectl(ctx, "", "apply", "-f", filepath.Join(repository, "deploy/base/rbac.yaml")); result.ExitCode != 0 {
 		return nil, fmt.Errorf("apply RBAC: %s", result.Stderr)
 	}

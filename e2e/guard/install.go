@@ -73,6 +73,7 @@ func (g *Guard) webhookManifests() ([]byte, error) {
 	}
 	for i := range mutating.Webhooks {
 		g.redirect(&mutating.Webhooks[i].ClientConfig)
+		mutating.Webhooks[i].MatchConditions = append(mutating.Webhooks[i].MatchConditions, g.conditions()...)
 	}
 	var validating admissionv1.ValidatingWebhookConfiguration
 	if err := yaml.UnmarshalStrict(documents[1], &validating); err != nil {
@@ -80,6 +81,7 @@ func (g *Guard) webhookManifests() ([]byte, error) {
 	}
 	for i := range validating.Webhooks {
 		g.redirect(&validating.Webhooks[i].ClientConfig)
+		validating.Webhooks[i].MatchConditions = append(validating.Webhooks[i].MatchConditions, g.conditions()...)
 	}
 	first, err := yaml.Marshal(mutating)
 	if err != nil {
@@ -96,4 +98,12 @@ func (g *Guard) webhookManifests() ([]byte, error) {
 func (g *Guard) redirect(config *admissionv1.WebhookClientConfig) {
 	url := g.URL + *config.Service.Path
 	*config = admissionv1.WebhookClientConfig{URL: &url, CABundle: g.CA}
+}
+
+// conditions leave out the user that is to be ignored.
+func (g *Guard) conditions() []admissionv1.MatchCondition {
+	if g.ignore == "" {
+		return nil
+	}
+	return []admissionv1.MatchCondition{{Name: "ignored-user", Expression: fmt.Sprintf("request.userInfo.username != %q", g.ignore)}}
 }

@@ -1,0 +1,359 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"sallyport.dev/e2e/cluster"
+	"sallyport.dev/e2e/guard"
+	"sallyport.dev/policy"
+)
+
+// worldBuilder is not asked about: a case's World may hold what sallyport
+// would refuse today.
+const worldBuilder = "world-builder"
+
+// stage is a cluster of its own, so that a case's World is all that there is.
+type stage struct {
+	cluster *cluster.Cluster
+	builder *cluster.User
+}
+
+// TestCases replays every page, and every further case that needs no
+// configuration of its own, against a real API server: each object is created
+// in a dry run, by a tenant where it belongs to a tenant, and gets the answer
+// that policy gives.
+func TestCases(t *testing.T) {
+	s := newStage(t)
+	replayed := 0
+	for _, pattern := range []string{"policy/doc/*.txtar", "policy/testdata/SP*/*.txtar"} {
+		for _, path := range globRepository(t, pattern) {
+			c := parseCase(t, path)
+			if _, special := c.Source["config.yaml"]; special {
+				continue
+			}
+			t.Run(c.Name, func(t *testing.T) { s.replay(t, c) })
+			replayed++
+		}
+	}
+	if replayed < len(policy.Rules()) {
+		t.Errorf("replayed %d cases of %d rules", replayed, len(policy.Rules()))
+	}
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	c, err := cluster.Start(t.Context(), cluster.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	builder, err := c.User(worldBuilder, "system:masters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &lockedBuffer{}
+	g, err := guard.Start(context.Background(), c, guard.Options{Binary: shared.binary, Log: log, Ignore: worldBuilder})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(g.Stop(), racesIn(log)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := g.Install(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return &stage{cluster: c, builder: builder}
+}
+
+func globRepository(t *testing.T, pattern string) []string {
+	t.Helper()
+	repository, err := guard.Repository()
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths, err := filepath.Glob(filepath.Join(repository, pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %v, %d files", pattern, err, len(paths))
+	}
+	return paths
+}
+
+func parseCase(t *testing.T, path string) *policy.Case {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".txtar"))
+	c, err := policy.ParseCase(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (s *stage) replay(t *testing.T, c *policy.Case) {
+	s.build(t, c.World)
+	for _, m := range slices.Concat(c.Bad, c.Good) {
+		if m.Object == nil || slices.ContainsFunc(c.World, func(held policy.Manifest) bool { return sameObject(held, m) }) {
+			continue // an update cannot be a dry-run create; policy's own tests have it
+		}
+		settled, err := policy.Settle(policy.Rules(), c.Config, c.Snapshot(), m.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.expect(t, c, m, settled)
+	}
+}
+
+func sameObject(a, b policy.Manifest) bool {
+	return a.Object != nil && b.Object != nil && policy.RefOf(a.Object) == policy.RefOf(b.Object)
+}
+
+// build creates the World of a case and takes it away when the case is done.
+// Namespaces stay, because without a controller manager none can be deleted,
+// but lose their labels.
+func (s *stage) build(t *testing.T, world []policy.Manifest) {
+	t.Helper()
+	client := dynamicClient(t, s.builder.Config)
+	for _, m := range world {
+		object := unstructuredOf(t, m)
+		resource := resourceOf(t, client, m)
+		if m.KindName == "Namespace" {
+			s.namespace(t, m.Name)
+			relabel(t, resource, m.Name, object.GetLabels())
+			t.Cleanup(func() { relabel(t, resource, m.Name, nil) })
+			continue
+		}
+		s.namespace(t, object.GetNamespace())
+		if _, err := resource.Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+			t.Fatalf("World: %s %s: %v", m.KindName, m.Name, err)
+		}
+		t.Cleanup(func() {
+			if err := resource.Delete(context.Background(), object.GetName(), metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func relabel(t *testing.T, resource dynamic.ResourceInterface, name string, labels map[string]string) {
+	t.Helper()
+	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/metadata/labels", "value": withName(labels, name)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := resource.Patch(context.Background(), name, "application/json-patch+json", patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withName adds the label that the API server gives every namespace.
+func withName(labels map[string]string, name string) map[string]string {
+	all := map[string]string{"kubernetes.io/metadata.name": name}
+	for k, v := range labels {
+		all[k] = v
+	}
+	return all
+}
+
+// namespace makes sure that it exists and returns the user whose it is: the
+// platform's admin, or the tenant.
+func (s *stage) namespace(t *testing.T, name string) *cluster.User {
+	t.Helper()
+	user, err := s.cluster.Tenant(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if policy.DefaultConfig().EgressNamespace(name) {
+		return s.cluster.Admin
+	}
+	return user
+}
+
+// answer is what the API server says to one request.
+type answer struct {
+	denial   string
+	warnings []string
+	object   *unstructured.Unstructured
+	schema   bool // refused by the CRD's schema: sallyport was never asked
+}
+
+// schemaRefuses are the cases with good objects that only a file can hold.
+func schemaRefuses() map[string]string {
+	return map[string]string{
+		"SP201/empty-route": "an HTTPRoute with an empty list of rules",
+	}
+}
+
+// expect creates the object in a dry run until the answer is the right one:
+// sallyport sees the World with a little delay.
+func (s *stage) expect(t *testing.T, c *policy.Case, m policy.Manifest, settled policy.Settled) {
+	t.Helper()
+	want := answer{denial: policy.Denial(policy.RefOf(m.Object), settled.Findings), warnings: policy.Warnings(settled.Findings)}
+	var got answer
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 5*time.Second, true, func(context.Context) (bool, error) {
+		got = s.create(t, m)
+		return got.schema || got.denial == want.denial && slices.Equal(got.warnings, want.warnings), nil
+	})
+	switch {
+	case err != nil:
+		t.Errorf("%s %s: the API server says\n%s\n%q\nwant\n%s\n%q", m.KindName, m.Name, got.denial, got.warnings, want.denial, want.warnings)
+	case got.schema && want.denial == "" && schemaRefuses()[c.Name] == "":
+		t.Errorf("%s %s is good, but the API server itself refuses it: %s", m.KindName, m.Name, got.denial)
+	case got.object != nil && m.Object.Kind() != policy.HTTPRouteKind: // its CRD fills in defaults
+		wantStored(t, got.object, settled.Object)
+	}
+}
+
+func (s *stage) create(t *testing.T, m policy.Manifest) answer {
+	t.Helper()
+	object := unstructuredOf(t, m)
+	user := s.namespace(t, object.GetNamespace())
+	collector := &warnings{}
+	config := rest.CopyConfig(user.Config)
+	config.WarningHandler = collector
+	created, err := resourceOf(t, dynamicClient(t, config), m).Create(t.Context(), object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err == nil:
+		return answer{object: created, warnings: collector.all()}
+	case apierrors.IsForbidden(err):
+		_, denial, _ := strings.Cut(err.Error(), "denied the request: ")
+		return answer{denial: withoutSuffix(denial, object.GetGenerateName()), warnings: collector.all()}
+	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
+		return answer{schema: true, denial: err.Error()}
+	}
+	t.Fatalf("%s %s: %v", m.KindName, m.Name, err)
+	return answer{}
+}
+
+// withoutSuffix takes the random part off a name that the API server made
+// (k8s.io/apiserver pkg/storage/names/generate.go).
+func withoutSuffix(text, generateName string) string {
+	if generateName == "" {
+		return text
+	}
+	return regexp.MustCompile(regexp.QuoteMeta(generateName)+`[a-z0-9]{5}`).ReplaceAllLiteralString(text, generateName)
+}
+
+// withoutNulls drops nulls, which the API server stores for some fields only,
+// and the one field of our cases that is in no schema.
+func withoutNulls(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, child := range value {
+			if child == nil || key == "fieldOfTheFuture" {
+				delete(value, key)
+				continue
+			}
+			value[key] = withoutNulls(child)
+		}
+	case []any:
+		for i := range value {
+			value[i] = withoutNulls(value[i])
+		}
+	}
+	return value
+}
+
+// wantStored compares labels and spec with the settled object's.
+func wantStored(t *testing.T, got *unstructured.Unstructured, settled policy.Object) {
+	t.Helper()
+	var want unstructured.Unstructured
+	if err := json.Unmarshal(settled.Metadata().Raw(), &want.Object); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.GetLabels(), want.GetLabels()) {
+		t.Errorf("%s: stored labels %v, want %v", got.GetName(), got.GetLabels(), want.GetLabels())
+	}
+	if a, b := fmt.Sprint(withoutNulls(got.Object["spec"])), fmt.Sprint(withoutNulls(want.Object["spec"])); a != b {
+		t.Errorf("%s: stored spec\n%s\nwant\n%s", got.GetName(), a, b)
+	}
+}
+
+func unstructuredOf(t *testing.T, m policy.Manifest) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(m.JSON, &object.Object); err != nil {
+		t.Fatal(err)
+	}
+	if object.GetNamespace() == "" && m.KindName != "Namespace" {
+		object.SetNamespace("default")
+	}
+	return object
+}
+
+func resourceOf(t *testing.T, client dynamic.Interface, m policy.Manifest) dynamic.ResourceInterface {
+	t.Helper()
+	gv, err := schema.ParseGroupVersion(m.APIVersion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range policy.Kinds() {
+		if string(info.Kind) != m.KindName || info.Group != gv.Group {
+			continue
+		}
+		resource := client.Resource(gv.WithResource(info.Resource))
+		if info.ClusterScoped {
+			return resource
+		}
+		return resource.Namespace(unstructuredOf(t, m).GetNamespace())
+	}
+	t.Fatalf("no resource for %s %s", m.APIVersion, m.KindName)
+	return nil
+}
+
+func dynamicClient(t *testing.T, config *rest.Config) dynamic.Interface {
+	t.Helper()
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// warnings collects the warnings of one client.
+type warnings struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (w *warnings) HandleWarningHeader(code int, _ string, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if strings.HasPrefix(text, "[SP") { // not those of the API server itself
+		w.texts = append(w.texts, text)
+	}
+}
+
+func (w *warnings) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.texts
+}

@@ -11,8 +11,13 @@ import (
 
 	"github.com/pmezard/go-difflib/difflib"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/restmapper"
 	"sigs.k8s.io/yaml"
 
 	"sallyport.dev/e2e/cluster"
@@ -50,9 +55,9 @@ type object = unstructured.Unstructured
 type seedFile struct {
 	name     string
 	text     string
-	objects  []object // as written, but for the namespace
-	baseline []object // as they are stored when there is no sallyport
-	warnings []string // what is said then
+	objects  []*object // as written, but for the namespace
+	baseline []*object // as they are stored when there is no sallyport
+	warnings []string  // what is said then
 }
 
 // TestSeeds: the API server stores every manifest of the guides as it does
@@ -60,11 +65,8 @@ type seedFile struct {
 func TestSeeds(t *testing.T) {
 	files := readSeeds(t)
 	checkSeedTables(t, files)
-	admin, err := client.New(testCluster().Admin.Config, client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	setAside(t, admin, files)
+	s := newStore(t)
+	s.setAside(t, files)
 	withoutWebhooks(t, func() {
 		for _, f := range files {
 			f.takeBaseline(t)
@@ -73,9 +75,9 @@ func TestSeeds(t *testing.T) {
 	for len(files) > 0 {
 		guide, rest := firstGuide(files)
 		t.Run(guide[0].name[:3], func(t *testing.T) {
-			t.Cleanup(func() { deleteObjects(t, admin, guide) }) // guides share hosts and names
+			t.Cleanup(func() { s.clear(t, guide) }) // guides share hosts and names
 			for _, f := range guide {
-				t.Run(f.name, func(t *testing.T) { f.judge(t, admin) })
+				t.Run(f.name, func(t *testing.T) { f.judge(t, s) })
 			}
 		})
 		files = rest
@@ -103,7 +105,7 @@ func readSeed(t *testing.T, name string) *seedFile {
 	}
 	f := &seedFile{name: name, text: string(text)}
 	for _, document := range policy.SplitDocuments(text) {
-		var o object
+		o := &object{}
 		if err := yaml.UnmarshalStrict(document, &o.Object); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -154,50 +156,84 @@ func checkSeedTables(t *testing.T, files []*seedFile) {
 // left in the place of their objects, and puts all of it back at the end. It
 // does without kubectl, which adapts the annotations and labels of client-side
 // apply to what it is told.
-func setAside(t *testing.T, admin client.Client, files []*seedFile) {
+func (s *store) setAside(t *testing.T, files []*seedFile) {
 	t.Helper()
-	for _, namespace := range namespacesOf(files) {
-		if err := client.IgnoreAlreadyExists(admin.Create(t.Context(), &namespace)); err != nil {
-			t.Fatal(err)
-		}
-		if before := stored(t, admin, namespace); before != nil {
-			restoreAtEnd(t, before, func(ctx context.Context) error { return admin.Update(ctx, before) })
-		}
-	}
-	for _, o := range objectsOf(files) {
-		if before := stored(t, admin, o); before != nil {
-			restoreAtEnd(t, before, func(ctx context.Context) error { return admin.Create(ctx, before) })
-		}
-	}
-	deleteObjects(t, admin, files)
-}
-
-func restoreAtEnd(t *testing.T, before *object, restore func(context.Context) error) {
+	var namespaces, strangers []*object
 	t.Cleanup(func() {
-		before.SetResourceVersion("")
-		if err := restore(context.Background()); err != nil {
-			t.Errorf("restore %s %s: %v", before.GetKind(), before.GetName(), err)
+		for _, before := range namespaces {
+			before.SetResourceVersion("")
+			if _, err := s.resource(t, before).Update(context.Background(), before, metav1.UpdateOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, before := range strangers {
+			before.SetResourceVersion("")
+			if _, err := s.resource(t, before).Create(context.Background(), before, metav1.CreateOptions{}); err != nil {
+				t.Error(err)
+			}
 		}
 	})
+	for _, o := range namespacesOf(files) {
+		if _, err := s.resource(t, o).Create(t.Context(), o, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+		namespaces = append(namespaces, s.get(t, o))
+	}
+	for _, o := range objectsOf(files) {
+		if held := s.get(t, o); held != nil {
+			strangers = append(strangers, held)
+		}
+	}
+	s.clear(t, files)
 }
 
-// deleteObjects deletes users before what they use. Namespaces stay: nobody
-// would finish their deletion.
-func deleteObjects(t *testing.T, admin client.Client, files []*seedFile) {
+// clear deletes users before what they use. Namespaces stay: nobody would
+// finish their deletion.
+func (s *store) clear(t *testing.T, files []*seedFile) {
 	t.Helper()
 	for _, o := range slices.Backward(objectsOf(files)) {
-		if err := client.IgnoreNotFound(admin.Delete(context.Background(), &o)); err != nil {
-			t.Errorf("delete %s %s: %v", o.GetKind(), o.GetName(), err)
+		err := s.resource(t, o).Delete(context.Background(), o.GetName(), metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
 		}
 	}
 }
 
-// stored returns what the API server holds of the object, or nil.
-func stored(t *testing.T, admin client.Client, o object) *object {
+// store is what the API server holds, without kubectl in between.
+type store struct {
+	client dynamic.Interface
+	mapper meta.RESTMapper
+}
+
+func newStore(t *testing.T) *store {
 	t.Helper()
-	held := &object{}
-	held.SetGroupVersionKind(o.GroupVersionKind())
-	err := admin.Get(t.Context(), client.ObjectKeyFromObject(&o), held)
+	config := testCluster().Admin.Config
+	client, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := restmapper.GetAPIGroupResources(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &store{client: dynamicClient(t, config), mapper: restmapper.NewDiscoveryRESTMapper(groups)}
+}
+
+// resource is where the API server has the object.
+func (s *store) resource(t *testing.T, o *object) dynamic.ResourceInterface {
+	t.Helper()
+	kind := o.GroupVersionKind()
+	mapping, err := s.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.client.Resource(mapping.Resource).Namespace(o.GetNamespace())
+}
+
+// get returns what is held of the object, or nil.
+func (s *store) get(t *testing.T, o *object) *object {
+	t.Helper()
+	held, err := s.resource(t, o).Get(t.Context(), o.GetName(), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -247,17 +283,17 @@ func (f *seedFile) takeBaseline(t *testing.T) {
 }
 
 // judge applies the file with sallyport in place.
-func (f *seedFile) judge(t *testing.T, admin client.Client) {
+func (f *seedFile) judge(t *testing.T, s *store) {
 	warnings := slices.DeleteFunc(warningsIn(f.apply(t)), func(w string) bool { return slices.Contains(f.warnings, w) })
 	if !slices.Equal(warnings, seedWarnings[f.name]) {
 		t.Errorf("warnings %q, want %q", warnings, seedWarnings[f.name])
 	}
 	for i, o := range f.objects {
-		t.Run(o.GetKind()+" "+o.GetName(), func(t *testing.T) { f.compare(t, f.baseline[i], stored(t, admin, o)) })
+		t.Run(o.GetKind()+" "+o.GetName(), func(t *testing.T) { f.compare(t, f.baseline[i], s.get(t, o)) })
 	}
 }
 
-func (f *seedFile) compare(t *testing.T, want object, got *object) {
+func (f *seedFile) compare(t *testing.T, want, got *object) {
 	if got == nil {
 		t.Fatal("it is not stored")
 	}
@@ -267,7 +303,7 @@ func (f *seedFile) compare(t *testing.T, want object, got *object) {
 		}
 	}
 	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: difflib.SplitLines(userFields(t, &want)), B: difflib.SplitLines(userFields(t, got)),
+		A: difflib.SplitLines(userFields(t, want)), B: difflib.SplitLines(userFields(t, got)),
 		FromFile: "without sallyport, completed", ToFile: "with sallyport", Context: 3,
 	})
 	if err != nil {
@@ -297,15 +333,15 @@ func (f *seedFile) namespace() string {
 	return cmp.Or(seedNamespaces[f.name], "default")
 }
 
-func (f *seedFile) key(o object) string {
+func (f *seedFile) key(o *object) string {
 	return strings.Join([]string{f.name, o.GetKind(), o.GetNamespace(), o.GetName()}, "/")
 }
 
-func isNamespace(o object) bool { return o.GetKind() == "Namespace" }
+func isNamespace(o *object) bool { return o.GetKind() == "Namespace" }
 
 // objectsOf returns all objects of the files but Namespaces, each once.
-func objectsOf(files []*seedFile) []object {
-	var objects []object
+func objectsOf(files []*seedFile) []*object {
+	var objects []*object
 	seen := map[string]bool{}
 	for _, f := range files {
 		for _, o := range f.objects {
@@ -321,14 +357,14 @@ func objectsOf(files []*seedFile) []object {
 }
 
 // namespacesOf returns the namespaces of all objects, without labels.
-func namespacesOf(files []*seedFile) []object {
+func namespacesOf(files []*seedFile) []*object {
 	names := map[string]bool{}
 	for _, o := range objectsOf(files) {
 		names[o.GetNamespace()] = true
 	}
-	var namespaces []object
+	var namespaces []*object
 	for name := range names {
-		namespaces = append(namespaces, object{Object: map[string]any{
+		namespaces = append(namespaces, &object{Object: map[string]any{
 			"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
 		}})
 	}
@@ -336,20 +372,24 @@ func namespacesOf(files []*seedFile) []object {
 }
 
 // objectsIn reads an object or a list as kubectl prints it.
-func objectsIn(t *testing.T, text string) []object {
+func objectsIn(t *testing.T, text string) []*object {
 	t.Helper()
-	var o object
-	if err := o.UnmarshalJSON([]byte(text)); err != nil {
+	printed := &object{}
+	if err := printed.UnmarshalJSON([]byte(text)); err != nil {
 		t.Fatalf("%v:\n%s", err, text)
 	}
-	if !o.IsList() {
-		return []object{o}
+	if !printed.IsList() {
+		return []*object{printed}
 	}
-	list, err := o.ToList()
+	var objects []*object
+	err := printed.EachListItem(func(item runtime.Object) error {
+		objects = append(objects, item.(*object))
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return list.Items
+	return objects
 }
 
 func warningsIn(answer cluster.Result) []string {

@@ -108,6 +108,10 @@ func TestApply(t *testing.T) {
 			`{"a":null,"b":{}}`, `[]`,
 		},
 		{
+			"removal inside of nothing", `{"l":[null]}`, []Edit{{At("l").Index(0).Key("x"), nil}},
+			`{"l":[null]}`, `[]`,
+		},
+		{
 			"removal inside of a list", `{"l":[{"x":1},{"x":2,"y":3}]}`, []Edit{{At("l").Index(1).Key("x"), nil}},
 			`{"l":[{"x":1},{"y":3}]}`, `[{"op":"remove","path":"/l/1/x"}]`,
 		},

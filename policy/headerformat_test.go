@@ -24,6 +24,7 @@ func TestFormatOperator(t *testing.T) {
 		"%REQ(x":                            "%REQ(x",
 		"%REQ(x%":                           "%REQ(x%",
 		"%)%":                               "%)%",
+		"%A((x)%y)% z":                      "%A((x)%y)%",
 		"%\x00%":                            "%\x00%",
 		"%%DYNAMIC_METADATA([\"a\"])%% x":   `%DYNAMIC_METADATA(["a"])%`,
 		"%%UPSTREAM_METADATA([\"a\"])%%":    `%UPSTREAM_METADATA(["a"])%`,

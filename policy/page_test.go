@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -16,32 +17,44 @@ var update = flag.Bool("update", false, "rewrite the want files of the pages and
 
 type caseFile struct {
 	*Case
-	path string
+	path  string
+	world *Snapshot
 }
+
+// Snapshot is the World of the case, made once: rules do not change it.
+func (c caseFile) Snapshot() *Snapshot { return c.world }
 
 // allCases returns the pages and the further cases of every rule.
 func allCases(t testing.TB) []caseFile {
 	t.Helper()
+	cases, err := loadCases()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+var loadCases = sync.OnceValues(func() ([]caseFile, error) {
 	var cases []caseFile
 	for _, pattern := range []string{"doc/*.txtar", "testdata/SP*/*.txtar"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		for _, path := range paths {
 			data, err := os.ReadFile(path)
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			c, err := ParseCase(strings.TrimSuffix(path, ".txtar"), data)
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
-			cases = append(cases, caseFile{c, path})
+			cases = append(cases, caseFile{c, path, c.Snapshot()})
 		}
 	}
-	return cases
-}
+	return cases, nil
+})
 
 // ruleOf returns the id of the rule that the file belongs to.
 func (c caseFile) ruleOf() string {

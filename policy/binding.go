@@ -37,7 +37,7 @@ func waypointOf(m *Meta, world World) (w Waypoint, ok bool) {
 	if _, own := m.Labels[useWaypointLabel]; own {
 		return waypointLabel(m, m.Namespace)
 	}
-	namespace := world.Namespace(m.Namespace)
+	namespace := namespaceIn(world, m.Namespace)
 	if namespace == nil {
 		return Waypoint{}, false
 	}

@@ -2,8 +2,6 @@ package policy
 
 // What is on the egress path, for rules that several kinds or fields share.
 
-const istioNetworkingGroup = "networking.istio.io"
-
 // declaresSynthetic tells whether the ServiceEntry has a synthetic host.
 func declaresSynthetic(config *Config, se *ServiceEntry) bool {
 	for _, h := range se.hosts() {
@@ -23,7 +21,7 @@ func shared(config *Config, se *ServiceEntry) bool {
 // leavesByWaypoint tells whether the route has a say in traffic of an egress
 // waypoint: it attaches to a host that is bound to one, or it sends to a
 // synthetic host.
-func leavesByWaypoint(p *Pass, r *HTTPRoute) bool {
+func leavesByWaypoint(p *Pass, r *Route) bool {
 	for _, backend := range r.backends() {
 		if p.Config.Synthetic(ParseHost(backend.Name)) {
 			return true
@@ -37,7 +35,7 @@ func leavesByWaypoint(p *Pass, r *HTTPRoute) bool {
 // their hosts from them (istio.io/istio
 // pilot/pkg/config/kube/gateway/route_collections.go, HTTPRouteCollection), so
 // that a route on an own ServiceEntry lands on every other one of the same host.
-func attachesToEgress(p *Pass, r *HTTPRoute) bool {
+func attachesToEgress(p *Pass, r *Route) bool {
 	for _, parent := range r.Spec.ParentRefs {
 		if parent.Group == nil || *parent.Group != istioNetworkingGroup || parent.Kind == nil || *parent.Kind != "ServiceEntry" {
 			continue
@@ -50,7 +48,7 @@ func attachesToEgress(p *Pass, r *HTTPRoute) bool {
 		if p.Config.EgressNamespace(namespace) {
 			return true
 		}
-		if se := p.World.ServiceEntry(namespace, parent.Name); se != nil && leavesByEgress(p, se) {
+		if se := serviceEntryIn(p.World, namespace, parent.Name); se != nil && leavesByEgress(p, se) {
 			return true
 		}
 	}
@@ -61,7 +59,7 @@ func attachesToEgress(p *Pass, r *HTTPRoute) bool {
 // waypoint, by this ServiceEntry or by another one that declares it.
 func leavesByEgress(p *Pass, se *ServiceEntry) bool {
 	for _, h := range se.hosts() {
-		for _, other := range p.World.ServiceEntriesOf(h) {
+		for _, other := range serviceEntriesOf(p.World, h) {
 			if boundToEgress(p, other) {
 				return true
 			}

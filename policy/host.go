@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Host is a host name in its one canonical form: lower case, without white
 // space around it and without a trailing dot. Two hosts that reach the same
@@ -16,7 +19,7 @@ type Host string
 // ParseHost returns the canonical form of a host as it stands in an object.
 // It accepts any string: whether the host is well formed is for rules to say.
 func ParseHost(s string) Host {
-	return Host(strings.TrimRight(strings.ToLower(strings.TrimSpace(s)), "."))
+	return Host(strings.TrimLeftFunc(strings.TrimRightFunc(strings.ToLower(s), func(r rune) bool { return r == '.' || unicode.IsSpace(r) }), unicode.IsSpace))
 }
 
 // Wildcard tells whether the host stands for many.

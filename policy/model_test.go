@@ -75,7 +75,7 @@ func TestModelFollowsTheAPI(t *testing.T) {
 	}{
 		{"ServiceEntry", goFields(reflect.TypeFor[ServiceEntrySpec](), "", depth), protoFields((&networking.ServiceEntry{}).ProtoReflect().Descriptor(), "", depth)},
 		{"DestinationRule", goFields(reflect.TypeFor[DestinationRuleSpec](), "", depth), protoFields((&networking.DestinationRule{}).ProtoReflect().Descriptor(), "", depth)},
-		{"HTTPRoute", goFields(reflect.TypeFor[HTTPRouteSpec](), "", depth), goFields(reflect.TypeFor[gatewayv1.HTTPRouteSpec](), "", depth)},
+		{"HTTPRoute", goFields(reflect.TypeFor[RouteSpec](), "", depth), goFields(reflect.TypeFor[gatewayv1.HTTPRouteSpec](), "", depth)},
 	} {
 		known := map[string]bool{}
 		for _, f := range tt.real {
@@ -138,7 +138,7 @@ func visited[T any](seq func(func(Path, T) bool)) []string {
 // where the API has them.
 func TestEveryPlaceIsVisited(t *testing.T) {
 	dr := filled(reflect.TypeFor[DestinationRule]()).Addr().Interface().(*DestinationRule)
-	route := filled(reflect.TypeFor[HTTPRoute]()).Addr().Interface().(*HTTPRoute)
+	route := filled(reflect.TypeFor[Route]()).Addr().Interface().(*Route)
 	routeFields := goFields(reflect.TypeFor[gatewayv1.HTTPRouteSpec](), "", depth)
 	// What a route sends to is named by the name of a BackendObjectReference,
 	// which is inlined in backendRefs.

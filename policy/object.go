@@ -8,8 +8,8 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// Object is one of [ServiceEntry], [DestinationRule], [HTTPRoute], [Gateway]
-// and [Namespace]. Objects are not changed after they were decoded.
+// Object is one of the types of this package that have a Kind, such as
+// [ServiceEntry] and [Route]. Objects are not changed after they were decoded.
 type Object interface {
 	Kind() Kind
 	Metadata() *Meta
@@ -22,6 +22,8 @@ type Meta struct {
 	GenerateName string            `json:"generateName"`
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
+	// DeletionTimestamp is set once the object is being deleted.
+	DeletionTimestamp string `json:"deletionTimestamp"`
 
 	// raw is the JSON that edits apply to.
 	raw []byte
@@ -73,7 +75,7 @@ func Decode(kind Kind, data []byte) (Object, error) {
 	if len(strict) > 0 {
 		return nil, fmt.Errorf("%s cannot be read: %w", kind, errors.Join(strict...))
 	}
-	if route, ok := object.(*HTTPRoute); ok {
+	if route, ok := object.(*Route); ok {
 		route.applyDefaults()
 	}
 	object.Metadata().raw = data
@@ -103,16 +105,32 @@ func DecodeForWorld(kind Kind, data []byte) (Object, error) {
 
 func newObject(kind Kind) Object {
 	switch kind {
-	case ServiceEntryKind:
-		return &ServiceEntry{}
+	case AuthorizationPolicyKind:
+		return &AuthorizationPolicy{}
 	case DestinationRuleKind:
 		return &DestinationRule{}
-	case HTTPRouteKind:
-		return &HTTPRoute{}
+	case EnvoyFilterKind:
+		return &EnvoyFilter{}
 	case GatewayKind:
 		return &Gateway{}
+	case GRPCRouteKind, HTTPRouteKind, TCPRouteKind, TLSRouteKind, UDPRouteKind:
+		return &Route{kind: kind}
 	case NamespaceKind:
 		return &Namespace{}
+	case RequestAuthenticationKind:
+		return &RequestAuthentication{}
+	case ServiceKind:
+		return &Service{}
+	case ServiceEntryKind:
+		return &ServiceEntry{}
+	case TrafficExtensionKind:
+		return &TrafficExtension{}
+	case VirtualServiceKind:
+		return &VirtualService{}
+	case WasmPluginKind:
+		return &WasmPlugin{}
+	case WorkloadEntryKind:
+		return &WorkloadEntry{}
 	}
 	return nil
 }

@@ -13,29 +13,34 @@ type asked struct {
 
 func newAsked(world World) asked { return asked{world: world, kinds: map[Kind]bool{}} }
 
-func (a asked) Namespace(name string) *Namespace {
-	a.kinds[NamespaceKind] = true
-	return a.world.Namespace(name)
+func (a asked) Get(ref Ref) Object {
+	a.kinds[ref.Kind] = true
+	return a.world.Get(ref)
 }
 
-func (a asked) Gateway(namespace, name string) *Gateway {
-	a.kinds[GatewayKind] = true
-	return a.world.Gateway(namespace, name)
+func (a asked) InNamespace(kind Kind, namespace string) []Object {
+	a.kinds[kind] = true
+	return a.world.InNamespace(kind, namespace)
 }
 
-func (a asked) ServiceEntry(namespace, name string) *ServiceEntry {
-	a.kinds[ServiceEntryKind] = true
-	return a.world.ServiceEntry(namespace, name)
+func (a asked) Named(kind Kind, h Host) []Object {
+	a.kinds[kind] = true
+	return a.world.Named(kind, h)
 }
 
-func (a asked) ServiceEntriesOf(h Host) []*ServiceEntry {
-	a.kinds[ServiceEntryKind] = true
-	return a.world.ServiceEntriesOf(h)
+func (a asked) Covering(kind Kind, h Host) []Object {
+	a.kinds[kind] = true
+	return a.world.Covering(kind, h)
 }
 
-func (a asked) DestinationRulesOf(h Host) []*DestinationRule {
-	a.kinds[DestinationRuleKind] = true
-	return a.world.DestinationRulesOf(h)
+func (a asked) Attached(kind Kind, parent Ref) []Object {
+	a.kinds[kind] = true
+	return a.world.Attached(kind, parent)
+}
+
+func (a asked) Labelled(kind Kind) []Object {
+	a.kinds[kind] = true
+	return a.world.Labelled(kind)
 }
 
 // NotJudged is a rule that could not be judged for want of objects.

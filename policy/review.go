@@ -14,6 +14,17 @@ func Review(rules []*Rule, config *Config, world World, object Object) []Finding
 	return pass.findings
 }
 
+// ReviewDeletion judges the deletion of the object.
+func ReviewDeletion(rules []*Rule, config *Config, world World, object Object) []Finding {
+	pass := Pass{Config: config, World: world, object: object}
+	for _, rule := range rules {
+		pass.rule = rule
+		rule.Delete.run(&pass, object)
+	}
+	sortFindings(pass.findings)
+	return pass.findings
+}
+
 // maxRounds bounds Settle: a fix may call for another one, but not for ever.
 const maxRounds = 3
 

@@ -17,45 +17,130 @@ type Rule struct {
 	Reads []Kind
 	// Check holds a function for each kind that the rule judges.
 	Check Checks
+	// Delete holds a function for each kind whose deletion it judges. The World
+	// still holds the object then.
+	Delete Checks
 }
 
 // Checks are the kinds that a rule judges: those that are not nil.
 type Checks struct {
-	ServiceEntry    func(*Pass, *ServiceEntry)
-	DestinationRule func(*Pass, *DestinationRule)
-	HTTPRoute       func(*Pass, *HTTPRoute)
+	AuthorizationPolicy   func(*Pass, *AuthorizationPolicy)
+	DestinationRule       func(*Pass, *DestinationRule)
+	EnvoyFilter           func(*Pass, *EnvoyFilter)
+	GRPCRoute             func(*Pass, *Route)
+	Gateway               func(*Pass, *Gateway)
+	HTTPRoute             func(*Pass, *Route)
+	Namespace             func(*Pass, *Namespace)
+	RequestAuthentication func(*Pass, *RequestAuthentication)
+	Service               func(*Pass, *Service)
+	ServiceEntry          func(*Pass, *ServiceEntry)
+	TCPRoute              func(*Pass, *Route)
+	TLSRoute              func(*Pass, *Route)
+	TrafficExtension      func(*Pass, *TrafficExtension)
+	UDPRoute              func(*Pass, *Route)
+	VirtualService        func(*Pass, *VirtualService)
+	WasmPlugin            func(*Pass, *WasmPlugin)
+	WorkloadEntry         func(*Pass, *WorkloadEntry)
 }
 
-// Kinds returns the kinds that are judged.
+// Kinds returns the kinds that are judged, sorted.
 func (c Checks) Kinds() []Kind {
-	var kinds []Kind
-	if c.DestinationRule != nil {
-		kinds = append(kinds, DestinationRuleKind)
+	var judged []Kind
+	for _, info := range kinds {
+		if c.judges(info.Kind) {
+			judged = append(judged, info.Kind)
+		}
 	}
-	if c.HTTPRoute != nil {
-		kinds = append(kinds, HTTPRouteKind)
-	}
-	if c.ServiceEntry != nil {
-		kinds = append(kinds, ServiceEntryKind)
-	}
-	return kinds
+	return judged
 }
 
-func (c Checks) run(p *Pass, o Object) {
-	switch o := o.(type) {
-	case *ServiceEntry:
-		if c.ServiceEntry != nil {
-			c.ServiceEntry(p, o)
-		}
-	case *DestinationRule:
-		if c.DestinationRule != nil {
-			c.DestinationRule(p, o)
-		}
-	case *HTTPRoute:
-		if c.HTTPRoute != nil {
-			c.HTTPRoute(p, o)
-		}
+func (c Checks) judges(kind Kind) bool {
+	switch kind {
+	case AuthorizationPolicyKind:
+		return c.AuthorizationPolicy != nil
+	case DestinationRuleKind:
+		return c.DestinationRule != nil
+	case EnvoyFilterKind:
+		return c.EnvoyFilter != nil
+	case GRPCRouteKind:
+		return c.GRPCRoute != nil
+	case GatewayKind:
+		return c.Gateway != nil
+	case HTTPRouteKind:
+		return c.HTTPRoute != nil
+	case NamespaceKind:
+		return c.Namespace != nil
+	case RequestAuthenticationKind:
+		return c.RequestAuthentication != nil
+	case ServiceKind:
+		return c.Service != nil
+	case ServiceEntryKind:
+		return c.ServiceEntry != nil
+	case TCPRouteKind:
+		return c.TCPRoute != nil
+	case TLSRouteKind:
+		return c.TLSRoute != nil
+	case TrafficExtensionKind:
+		return c.TrafficExtension != nil
+	case UDPRouteKind:
+		return c.UDPRoute != nil
+	case VirtualServiceKind:
+		return c.VirtualService != nil
+	case WasmPluginKind:
+		return c.WasmPlugin != nil
+	case WorkloadEntryKind:
+		return c.WorkloadEntry != nil
 	}
+	return false
+}
+
+// run judges an object of a kind that is judged.
+func (c Checks) run(p *Pass, o Object) {
+	if !c.judges(o.Kind()) {
+		return
+	}
+	switch o := o.(type) {
+	case *AuthorizationPolicy:
+		c.AuthorizationPolicy(p, o)
+	case *DestinationRule:
+		c.DestinationRule(p, o)
+	case *EnvoyFilter:
+		c.EnvoyFilter(p, o)
+	case *Gateway:
+		c.Gateway(p, o)
+	case *Namespace:
+		c.Namespace(p, o)
+	case *RequestAuthentication:
+		c.RequestAuthentication(p, o)
+	case *Service:
+		c.Service(p, o)
+	case *ServiceEntry:
+		c.ServiceEntry(p, o)
+	case *TrafficExtension:
+		c.TrafficExtension(p, o)
+	case *VirtualService:
+		c.VirtualService(p, o)
+	case *WasmPlugin:
+		c.WasmPlugin(p, o)
+	case *WorkloadEntry:
+		c.WorkloadEntry(p, o)
+	case *Route:
+		c.route(o.kind)(p, o)
+	}
+}
+
+func (c Checks) route(kind Kind) func(*Pass, *Route) {
+	switch kind {
+	case GRPCRouteKind:
+		return c.GRPCRoute
+	case TCPRouteKind:
+		return c.TCPRoute
+	case TLSRouteKind:
+		return c.TLSRoute
+	case UDPRouteKind:
+		return c.UDPRoute
+	}
+	return c.HTTPRoute
 }
 
 // Pass is all that a rule knows while it judges one object. There is no user,
@@ -81,7 +166,8 @@ func (p *Pass) Report(f Finding) {
 	p.findings = append(p.findings, f)
 }
 
-// self tells whether the object of the World is the one under review.
+// self tells whether the object of the World is the one under review. One that
+// the API server has yet to name is none of them.
 func (p *Pass) self(o Object) bool {
-	return RefOf(o) == RefOf(p.object)
+	return p.object.Metadata().Name != "" && RefOf(o) == RefOf(p.object)
 }

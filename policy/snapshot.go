@@ -7,18 +7,30 @@ import (
 	"sync"
 )
 
-// Snapshot is a World in memory, indexed by name, namespace and host. It may
-// be read and changed at the same time. The zero value is empty and ready.
+// Snapshot is a World in memory. It may be read and changed at the same time.
+// The zero value is empty and ready.
 type Snapshot struct {
 	mu      sync.RWMutex
 	objects map[Kind]map[string]map[string]Object // by namespace, then name
-	byHost  map[hostKey][]Object
+	// index finds objects by what keysOf says of them. Each list is sorted.
+	index map[indexKey][]Object
 }
 
-type hostKey struct {
+// indexKey is one thing that objects of a kind are found by.
+type indexKey struct {
 	kind Kind
-	host Host
+	by   indexBy
+	text string
 }
+
+type indexBy uint8
+
+const (
+	byHost     indexBy = iota // a host, as it is
+	byWildcard                // what follows the '*' of a wildcard
+	byParent                  // the Ref of a route's parent
+	byLabel                   // the label that binds to a waypoint
+)
 
 var _ World = (*Snapshot)(nil)
 
@@ -44,7 +56,7 @@ func (s *Snapshot) Replace(kind Kind, objects []Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.objects, kind)
-	maps.DeleteFunc(s.byHost, func(key hostKey, _ []Object) bool { return key.kind == kind })
+	maps.DeleteFunc(s.index, func(key indexKey, _ []Object) bool { return key.kind == kind })
 	latest := map[Ref]Object{} // of two with one name the last one counts, as with Put
 	for _, o := range objects {
 		latest[RefOf(o)] = o
@@ -73,50 +85,57 @@ func (s *Snapshot) Len(kind Kind) int {
 	return n
 }
 
-func (s *Snapshot) Namespace(name string) *Namespace {
-	return get[*Namespace](s, Ref{NamespaceKind, "", name})
-}
-
-func (s *Snapshot) Gateway(namespace, name string) *Gateway {
-	return get[*Gateway](s, Ref{GatewayKind, namespace, name})
-}
-
-func (s *Snapshot) ServiceEntry(namespace, name string) *ServiceEntry {
-	return get[*ServiceEntry](s, Ref{ServiceEntryKind, namespace, name})
-}
-
-func (s *Snapshot) ServiceEntriesOf(h Host) []*ServiceEntry {
-	return of[*ServiceEntry](s, hostKey{ServiceEntryKind, h})
-}
-
-func (s *Snapshot) DestinationRulesOf(h Host) []*DestinationRule {
-	return of[*DestinationRule](s, hostKey{DestinationRuleKind, h})
-}
-
-// get returns the zero T, which is nil for our pointer types, for an absence.
-func get[T Object](s *Snapshot, ref Ref) T {
-	o, _ := s.Get(ref).(T)
-	return o
-}
-
-func of[T Object](s *Snapshot, key hostKey) []T {
+// InNamespace returns all objects of a kind in a namespace.
+func (s *Snapshot) InNamespace(kind Kind, namespace string) []Object {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	found := s.byHost[key]
-	if len(found) == 0 {
-		return nil
+	return slices.SortedFunc(maps.Values(s.objects[kind][namespace]), byName)
+}
+
+// Named returns the objects that hold exactly this host.
+func (s *Snapshot) Named(kind Kind, h Host) []Object {
+	return s.lookup(indexKey{kind, byHost, string(h)})
+}
+
+// Covering returns the objects that hold a wildcard which covers the host.
+func (s *Snapshot) Covering(kind Kind, h Host) []Object {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []Object
+	rest := string(h)
+	if h.Wildcard() {
+		rest = rest[1:]
 	}
-	objects := make([]T, len(found))
-	for i, o := range found {
-		objects[i] = o.(T)
+	for i := range len(rest) + 1 {
+		if h.Wildcard() && i == 0 {
+			continue // the host itself
+		}
+		found = append(found, s.index[indexKey{kind, byWildcard, rest[i:]}]...)
 	}
-	return objects
+	slices.SortFunc(found, byName)
+	return slices.Compact(found)
+}
+
+// Attached returns the routes of a kind that have this object as a parent.
+func (s *Snapshot) Attached(kind Kind, parent Ref) []Object {
+	return s.lookup(indexKey{kind, byParent, parent.String()})
+}
+
+// Labelled returns the objects of a kind that carry the waypoint label.
+func (s *Snapshot) Labelled(kind Kind) []Object {
+	return s.lookup(indexKey{kind, byLabel, useWaypointLabel})
+}
+
+func (s *Snapshot) lookup(key indexKey) []Object {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.index[key])
 }
 
 func (s *Snapshot) add(ref Ref, o Object) {
 	if s.objects == nil {
 		s.objects = map[Kind]map[string]map[string]Object{}
-		s.byHost = map[hostKey][]Object{}
+		s.index = map[indexKey][]Object{}
 	}
 	if s.objects[ref.Kind] == nil {
 		s.objects[ref.Kind] = map[string]map[string]Object{}
@@ -125,11 +144,10 @@ func (s *Snapshot) add(ref Ref, o Object) {
 		s.objects[ref.Kind][ref.Namespace] = map[string]Object{}
 	}
 	s.objects[ref.Kind][ref.Namespace][ref.Name] = o
-	for _, h := range hostsOf(o) {
-		key := hostKey{ref.Kind, h}
-		holders := s.byHost[key]
-		i, _ := slices.BinarySearchFunc(holders, o, byName)
-		s.byHost[key] = slices.Insert(holders, i, o)
+	for _, key := range keysOf(o) {
+		list := s.index[key]
+		i, _ := slices.BinarySearchFunc(list, o, byName)
+		s.index[key] = slices.Insert(list, i, o)
 	}
 }
 
@@ -142,13 +160,12 @@ func (s *Snapshot) remove(ref Ref) {
 	if len(s.objects[ref.Kind][ref.Namespace]) == 0 {
 		delete(s.objects[ref.Kind], ref.Namespace)
 	}
-	for _, h := range hostsOf(o) {
-		key := hostKey{ref.Kind, h}
-		holders := s.byHost[key]
-		i, _ := slices.BinarySearchFunc(holders, o, byName)
-		s.byHost[key] = slices.Delete(holders, i, i+1)
-		if len(s.byHost[key]) == 0 {
-			delete(s.byHost, key)
+	for _, key := range keysOf(o) {
+		list := s.index[key]
+		i, _ := slices.BinarySearchFunc(list, o, byName)
+		s.index[key] = slices.Delete(list, i, i+1)
+		if len(s.index[key]) == 0 {
+			delete(s.index, key)
 		}
 	}
 }
@@ -161,7 +178,30 @@ func compareRefs(a, b Ref) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// hostsOf returns the hosts that an object is found by, each once.
+// keysOf returns what an object is found by, each key once.
+func keysOf(o Object) []indexKey {
+	var keys []indexKey
+	add := func(by indexBy, text string) {
+		keys = append(keys, indexKey{o.Kind(), by, text})
+	}
+	for _, h := range hostsOf(o) {
+		add(byHost, string(h))
+		if h.Wildcard() {
+			add(byWildcard, string(h[1:]))
+		}
+	}
+	if route, ok := o.(*Route); ok {
+		for _, parent := range route.parents() {
+			add(byParent, parent.String())
+		}
+	}
+	if _, ok := o.Metadata().Labels[useWaypointLabel]; ok {
+		add(byLabel, useWaypointLabel)
+	}
+	return keys
+}
+
+// hostsOf returns the hosts that an object holds, each once.
 func hostsOf(o Object) []Host {
 	var hosts []Host
 	switch o := o.(type) {
@@ -171,6 +211,14 @@ func hostsOf(o Object) []Host {
 		}
 	case *DestinationRule:
 		hosts = append(hosts, ParseHost(o.Spec.Host))
+	case *VirtualService:
+		for _, h := range o.Spec.Hosts {
+			hosts = append(hosts, ParseHost(h))
+		}
+	case *Route:
+		for _, backend := range o.backends() {
+			hosts = append(hosts, ParseHost(backend.Name))
+		}
 	}
 	slices.Sort(hosts)
 	return slices.Compact(hosts)

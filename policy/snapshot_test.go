@@ -136,20 +136,20 @@ func compareWithModel(t *testing.T, world *Snapshot, list model) {
 				}
 			}
 			// Typed answers: nil that compares equal to nil.
-			if (world.ServiceEntry(namespace, name) == nil) != (world.Get(Ref{ServiceEntryKind, namespace, name}) == nil) ||
-				(world.Gateway(namespace, name) == nil) != (world.Get(Ref{GatewayKind, namespace, name}) == nil) {
+			if (serviceEntryIn(world, namespace, name) == nil) != (world.Get(Ref{ServiceEntryKind, namespace, name}) == nil) ||
+				(gatewayIn(world, namespace, name) == nil) != (world.Get(Ref{GatewayKind, namespace, name}) == nil) {
 				t.Errorf("typed answers differ for %s/%s", namespace, name)
 			}
 		}
-		if (world.Namespace(name) == nil) != (world.Get(Ref{NamespaceKind, "", name}) == nil) {
+		if (namespaceIn(world, name) == nil) != (world.Get(Ref{NamespaceKind, "", name}) == nil) {
 			t.Errorf("typed answer differs for namespace %s", name)
 		}
 	}
 	for _, h := range []Host{"a.com", "b.com", "*.com", "x.com", ""} {
-		if got, want := objects(world.ServiceEntriesOf(h)), list.of(ServiceEntryKind, h); !slices.Equal(got, want) {
+		if got, want := objects(serviceEntriesOf(world, h)), list.of(ServiceEntryKind, h); !slices.Equal(got, want) {
 			t.Errorf("ServiceEntriesOf(%q) = %v, want %v", h, got, want)
 		}
-		if got, want := objects(world.DestinationRulesOf(h)), list.of(DestinationRuleKind, h); !slices.Equal(got, want) {
+		if got, want := objects(destinationRulesOf(world, h)), list.of(DestinationRuleKind, h); !slices.Equal(got, want) {
 			t.Errorf("DestinationRulesOf(%q) = %v, want %v", h, got, want)
 		}
 	}
@@ -163,8 +163,8 @@ func TestSnapshotForgetsEmptyMaps(t *testing.T) {
 		world.Put(se)
 		world.Delete(RefOf(se))
 	}
-	if len(world.byHost) > 0 || len(world.objects[ServiceEntryKind]) > 0 {
-		t.Errorf("left behind: %v, %v", world.byHost, world.objects)
+	if len(world.index) > 0 || len(world.objects[ServiceEntryKind]) > 0 {
+		t.Errorf("left behind: %v, %v", world.index, world.objects)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestSnapshotUnderLoad(t *testing.T) {
 					return
 				default:
 				}
-				got := world.ServiceEntriesOf("a.com")
+				got := serviceEntriesOf(&world, "a.com")
 				if len(got) != len(few) && len(got) != len(many) {
 					t.Errorf("a half-made Replace: %d objects", len(got))
 					return
@@ -202,7 +202,7 @@ func TestSnapshotUnderLoad(t *testing.T) {
 						return
 					}
 				}
-				world.ServiceEntry("team-a", "0")
+				serviceEntryIn(&world, "team-a", "0")
 				world.Len(ServiceEntryKind)
 			}
 		})
@@ -236,11 +236,11 @@ func TestSnapshotTakesLargeObjects(t *testing.T) {
 	if took := time.Since(start); took > 15*time.Second {
 		t.Errorf("it took %s: does the time grow with the square of the hosts?", took)
 	}
-	if got := world.ServiceEntriesOf("h99999.com"); len(got) != 1 {
+	if got := serviceEntriesOf(&world, "h99999.com"); len(got) != 1 {
 		t.Errorf("found %d", len(got))
 	}
 	world.Delete(RefOf(se))
-	if len(world.byHost) > 0 {
-		t.Errorf("%d hosts left behind", len(world.byHost))
+	if len(world.index) > 0 {
+		t.Errorf("%d hosts left behind", len(world.index))
 	}
 }

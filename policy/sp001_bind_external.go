@@ -90,7 +90,7 @@ func namesakes(p *Pass, se *ServiceEntry) []Waypoint {
 		return nil
 	}
 	candidates := p.Config.waypointsWhere(func(w Waypoint) bool { return w.Name == waypoint.Name })
-	if len(candidates) == 0 || p.World.Gateway(waypoint.Namespace, waypoint.Name) != nil {
+	if len(candidates) == 0 || gatewayIn(p.World, waypoint.Namespace, waypoint.Name) != nil {
 		return nil
 	}
 	return candidates

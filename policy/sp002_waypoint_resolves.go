@@ -50,7 +50,7 @@ func meantForEgress(p *Pass, se *ServiceEntry, labelled Waypoint) bool {
 		return true
 	}
 	sameName := p.Config.waypointsWhere(func(w Waypoint) bool { return w.Name == labelled.Name })
-	return len(sameName) > 0 && labelled.Namespace != se.Namespace && p.World.Gateway(labelled.Namespace, labelled.Name) == nil
+	return len(sameName) > 0 && labelled.Namespace != se.Namespace && gatewayIn(p.World, labelled.Namespace, labelled.Name) == nil
 }
 
 // checkStaysBound looks for what keeps istiod or ztunnel from sending the

@@ -12,7 +12,7 @@ func ownBackend() *Rule {
 	}
 }
 
-func checkOwnBackend(p *Pass, r *HTTPRoute) {
+func checkOwnBackend(p *Pass, r *Route) {
 	if p.Config.EgressNamespace(r.Namespace) {
 		return
 	}

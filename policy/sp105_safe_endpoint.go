@@ -136,8 +136,8 @@ func clusterName(p *Pass, h Host) bool {
 	if h.Under(p.Config.ClusterDomain) || last == "svc" || last == "pod" {
 		return true
 	}
-	completed := last == string(h) || p.World.Namespace(last) != nil
-	return completed && !slices.ContainsFunc(p.World.ServiceEntriesOf(h), func(se *ServiceEntry) bool { return shared(p.Config, se) })
+	completed := last == string(h) || namespaceIn(p.World, last) != nil
+	return completed && !slices.ContainsFunc(serviceEntriesOf(p.World, h), func(se *ServiceEntry) bool { return shared(p.Config, se) })
 }
 
 // numeric tells whether a resolver may read a name that ends in this label as

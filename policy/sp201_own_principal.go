@@ -17,7 +17,7 @@ func ownPrincipal() *Rule {
 	}
 }
 
-func checkOwnPrincipal(p *Pass, r *HTTPRoute) {
+func checkOwnPrincipal(p *Pass, r *Route) {
 	if p.Config.EgressNamespace(r.Namespace) || !attachesToEgress(p, r) {
 		return
 	}
@@ -32,7 +32,7 @@ func checkOwnPrincipal(p *Pass, r *HTTPRoute) {
 	}
 }
 
-func checkPrincipalMatch(p *Pass, r *HTTPRoute, at Path, headers []HeaderMatch) {
+func checkPrincipalMatch(p *Pass, r *Route, at Path, headers []HeaderMatch) {
 	var found []int
 	for i, h := range headers {
 		if sameHeader(h.Name, p.Config.PrincipalHeader) {
@@ -62,7 +62,7 @@ func sameHeader(a, b string) bool {
 	return len(a) == len(b) && strings.EqualFold(a, b)
 }
 
-func checkPrincipalValue(p *Pass, r *HTTPRoute, at Path, h HeaderMatch) {
+func checkPrincipalValue(p *Pass, r *Route, at Path, h HeaderMatch) {
 	if h.Type != "" && h.Type != "Exact" {
 		p.Report(Finding{At: at.Key("type"), Got: h.Type, Problem: "can match the identity of another namespace", Remedy: `write "Exact"`})
 		return
@@ -85,7 +85,7 @@ func checkPrincipalValue(p *Pass, r *HTTPRoute, at Path, h HeaderMatch) {
 	p.Report(f)
 }
 
-func reportOpenMatch(p *Pass, r *HTTPRoute, at Path) {
+func reportOpenMatch(p *Pass, r *Route, at Path) {
 	p.Report(Finding{
 		At:      at,
 		Problem: "takes requests of every workload of the mesh",

@@ -16,7 +16,7 @@ func noFormatOperators() *Rule {
 	}
 }
 
-func checkNoFormatOperators(p *Pass, r *HTTPRoute) {
+func checkNoFormatOperators(p *Pass, r *Route) {
 	if !leavesByWaypoint(p, r) {
 		return
 	}

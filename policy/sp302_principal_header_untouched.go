@@ -13,7 +13,7 @@ func principalHeaderUntouched() *Rule {
 	}
 }
 
-func checkPrincipalHeaderUntouched(p *Pass, r *HTTPRoute) {
+func checkPrincipalHeaderUntouched(p *Pass, r *Route) {
 	if !leavesByWaypoint(p, r) {
 		return
 	}

@@ -83,7 +83,7 @@ func checkPortsCovered(p *Pass, dr *DestinationRule, host Host) {
 // portsOf returns the ports of the host whose TLS settings the rule decides.
 func portsOf(p *Pass, dr *DestinationRule, host Host) []uint32 {
 	var ports []uint32
-	for _, se := range p.World.ServiceEntriesOf(host) {
+	for _, se := range serviceEntriesOf(p.World, host) {
 		if !decides(p.Config, dr, se) {
 			continue
 		}
@@ -110,7 +110,7 @@ func checkMutualPorts(p *Pass, se *ServiceEntry) {
 		if !p.Config.Synthetic(h) {
 			continue
 		}
-		for _, dr := range p.World.DestinationRulesOf(h) {
+		for _, dr := range destinationRulesOf(p.World, h) {
 			if decides(p.Config, dr, se) {
 				checkPortsBy(p, se, dr)
 			}

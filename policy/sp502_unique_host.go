@@ -26,7 +26,7 @@ func checkUniqueHost(p *Pass, se *ServiceEntry) {
 			continue
 		}
 		seen[h] = i
-		for _, holder := range p.World.ServiceEntriesOf(h) {
+		for _, holder := range serviceEntriesOf(p.World, h) {
 			// What the API server has yet to name is not there yet, whatever its
 			// prefix is.
 			if se.Name != "" && p.self(holder) {

@@ -74,11 +74,11 @@ func TestMirrorFollows(t *testing.T) {
 	go func() { ended <- m.Start(ctx) }()
 	defer func() { cancel(); <-ended }()
 	eventually(t, "sync", m.Synced)
-	holders := func(h policy.Host) int { return len(m.World().ServiceEntriesOf(h)) }
+	holders := func(h policy.Host) int { return len(m.World().Named(policy.ServiceEntryKind, h)) }
 	if holders("a.example.com") != 1 {
 		t.Fatal("the listed object is not there")
 	}
-	if o := m.World().ServiceEntry("team-a", "first"); o.Raw() != nil {
+	if o := m.World().Get(policy.Ref{Kind: policy.ServiceEntryKind, Namespace: "team-a", Name: "first"}); o.Metadata().Raw() != nil {
 		t.Error("the World keeps the JSON of its objects")
 	}
 
@@ -108,7 +108,7 @@ func TestUnreadableObject(t *testing.T) {
 	go func() { ended <- m.Start(ctx) }()
 	defer func() { cancel(); <-ended }()
 	eventually(t, "sync", m.Synced)
-	if got := m.World().Len(policy.ServiceEntryKind); got != 1 || m.World().ServiceEntry("team-a", "sound") == nil {
+	if got := m.World().Len(policy.ServiceEntryKind); got != 1 || m.World().Get(policy.Ref{Kind: policy.ServiceEntryKind, Namespace: "team-a", Name: "sound"}) == nil {
 		t.Errorf("the World holds %d ServiceEntries", got)
 	}
 }
@@ -116,7 +116,7 @@ func TestUnreadableObject(t *testing.T) {
 func TestWorldKinds(t *testing.T) {
 	rules := []*policy.Rule{{
 		Reads: []policy.Kind{policy.NamespaceKind},
-		Check: policy.Checks{HTTPRoute: func(*policy.Pass, *policy.HTTPRoute) {}},
+		Check: policy.Checks{HTTPRoute: func(*policy.Pass, *policy.Route) {}},
 	}}
 	var got []policy.Kind
 	for _, info := range WorldKinds(rules) {

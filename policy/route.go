@@ -2,19 +2,23 @@ package policy
 
 import "iter"
 
-// HTTPRoute is what the rules read of a gateway.networking.k8s.io HTTPRoute.
-type HTTPRoute struct {
+// Route is what the rules read of the routes of gateway.networking.k8s.io:
+// HTTPRoute, GRPCRoute, TLSRoute, TCPRoute and UDPRoute. What they have in
+// common they have under the same names.
+type Route struct {
 	Meta `json:"metadata"`
-	Spec HTTPRouteSpec `json:"spec"`
+	Spec RouteSpec `json:"spec"`
+
+	kind Kind
 }
 
-// Kind is HTTPRouteKind.
-func (*HTTPRoute) Kind() Kind { return HTTPRouteKind }
+// Kind is that of one of the routes.
+func (r *Route) Kind() Kind { return r.kind }
 
-type HTTPRouteSpec struct {
-	ParentRefs []ParentRef     `json:"parentRefs"`
-	Hostnames  []string        `json:"hostnames"`
-	Rules      []HTTPRouteRule `json:"rules"`
+type RouteSpec struct {
+	ParentRefs []ParentRef `json:"parentRefs"`
+	Hostnames  []string    `json:"hostnames"`
+	Rules      []RouteRule `json:"rules"`
 }
 
 // ParentRef names what a route attaches to. Group and Kind are pointers
@@ -26,13 +30,13 @@ type ParentRef struct {
 	Name      string  `json:"name"`
 }
 
-type HTTPRouteRule struct {
-	Matches     []HTTPRouteMatch  `json:"matches"`
-	Filters     []HTTPRouteFilter `json:"filters"`
-	BackendRefs []HTTPBackendRef  `json:"backendRefs"`
+type RouteRule struct {
+	Matches     []RouteMatch      `json:"matches"`
+	Filters     []RouteFilter     `json:"filters"`
+	BackendRefs []RouteBackendRef `json:"backendRefs"`
 }
 
-type HTTPRouteMatch struct {
+type RouteMatch struct {
 	Headers []HeaderMatch `json:"headers"`
 }
 
@@ -42,9 +46,9 @@ type HeaderMatch struct {
 	Value string `json:"value"`
 }
 
-type HTTPBackendRef struct {
+type RouteBackendRef struct {
 	BackendRef `json:",inline"`
-	Filters    []HTTPRouteFilter `json:"filters"`
+	Filters    []RouteFilter `json:"filters"`
 }
 
 type BackendRef struct {
@@ -54,8 +58,8 @@ type BackendRef struct {
 	Name      string  `json:"name"`
 }
 
-// HTTPRouteFilter holds the filters that carry header values or backends.
-type HTTPRouteFilter struct {
+// RouteFilter holds the filters that carry header values or backends.
+type RouteFilter struct {
 	RequestHeaderModifier  *HeaderModifier `json:"requestHeaderModifier"`
 	ResponseHeaderModifier *HeaderModifier `json:"responseHeaderModifier"`
 	RequestMirror          *BackendFilter  `json:"requestMirror"`
@@ -78,24 +82,50 @@ type BackendFilter struct {
 	BackendRef BackendRef `json:"backendRef"`
 }
 
+// parents returns what the route attaches to, as far as sallyport knows the
+// kind (sigs.k8s.io/gateway-api apis/v1/shared_types.go, ParentReference, has
+// the defaults).
+func (r *Route) parents() []Ref {
+	var parents []Ref
+	for _, parent := range r.Spec.ParentRefs {
+		group, kind, namespace := gatewayGroup, "Gateway", r.Namespace
+		if parent.Group != nil {
+			group = *parent.Group
+		}
+		if parent.Kind != nil {
+			kind = *parent.Kind
+		}
+		if parent.Namespace != nil {
+			namespace = *parent.Namespace
+		}
+		if info, ok := kindIn(group, kind); ok {
+			parents = append(parents, Ref{info.Kind, namespace, parent.Name})
+		}
+	}
+	return parents
+}
+
 // applyDefaults fills what the API server fills by the CRD's schema, so that
 // a manifest in a file is judged like the stored object: no rules means one
 // rule, no matches means one match, and both match everything
 // (sigs.k8s.io/gateway-api apis/v1/httproute_types.go, kubebuilder:default).
-func (r *HTTPRoute) applyDefaults() {
+func (r *Route) applyDefaults() {
+	if r.kind != HTTPRouteKind {
+		return
+	}
 	if r.Spec.Rules == nil {
-		r.Spec.Rules = make([]HTTPRouteRule, 1)
+		r.Spec.Rules = make([]RouteRule, 1)
 	}
 	for i := range r.Spec.Rules {
 		if r.Spec.Rules[i].Matches == nil {
-			r.Spec.Rules[i].Matches = make([]HTTPRouteMatch, 1)
+			r.Spec.Rules[i].Matches = make([]RouteMatch, 1)
 		}
 	}
 }
 
 // filters yields every filter: those of the rules and those of the backends.
-func (r *HTTPRoute) filters() iter.Seq2[Path, *HTTPRouteFilter] {
-	return func(yield func(Path, *HTTPRouteFilter) bool) {
+func (r *Route) filters() iter.Seq2[Path, *RouteFilter] {
+	return func(yield func(Path, *RouteFilter) bool) {
 		for i, rule := range r.Spec.Rules {
 			at := At("spec", "rules").Index(i)
 			for j := range rule.Filters {
@@ -116,7 +146,7 @@ func (r *HTTPRoute) filters() iter.Seq2[Path, *HTTPRouteFilter] {
 
 // headers yields every header that a filter sets or adds, on the request and
 // on the response.
-func (r *HTTPRoute) headers() iter.Seq2[Path, Header] {
+func (r *Route) headers() iter.Seq2[Path, Header] {
 	return func(yield func(Path, Header) bool) {
 		for at, filter := range r.filters() {
 			for _, m := range []struct {
@@ -149,7 +179,7 @@ func (m *HeaderModifier) each(at Path, yield func(Path, Header) bool) bool {
 }
 
 // backends yields every backend that requests, or copies of them, are sent to.
-func (r *HTTPRoute) backends() iter.Seq2[Path, *BackendRef] {
+func (r *Route) backends() iter.Seq2[Path, *BackendRef] {
 	return func(yield func(Path, *BackendRef) bool) {
 		for i, rule := range r.Spec.Rules {
 			for j := range rule.BackendRefs {

@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"iter"
+	"maps"
+	"slices"
+)
+
+// VirtualService is what the rules read of a networking.istio.io
+// VirtualService.
+type VirtualService struct {
+	Meta `json:"metadata"`
+	Spec VirtualServiceSpec `json:"spec"`
+}
+
+// Kind is VirtualServiceKind.
+func (*VirtualService) Kind() Kind { return VirtualServiceKind }
+
+type VirtualServiceSpec struct {
+	Hosts    []string `json:"hosts"`
+	Gateways []string `json:"gateways"`
+	ExportTo []string `json:"exportTo"`
+	HTTP     []VSHTTP `json:"http"`
+	TLS      []VSL4   `json:"tls"`
+	TCP      []VSL4   `json:"tcp"`
+}
+
+type VSHTTP struct {
+	Match    []VSMatch      `json:"match"`
+	Route    []VSWeighted   `json:"route"`
+	Delegate *VSDelegate    `json:"delegate"`
+	Redirect *VSRedirect    `json:"redirect"`
+	Mirror   *VSDestination `json:"mirror"`
+	Mirrors  []VSMirror     `json:"mirrors"`
+	Headers  *VSHeaders     `json:"headers"`
+}
+
+// VSMatch holds the string matches that reach Envoy as regexes.
+type VSMatch struct {
+	URI            *VSString           `json:"uri"`
+	Scheme         *VSString           `json:"scheme"`
+	Method         *VSString           `json:"method"`
+	Authority      *VSString           `json:"authority"`
+	Headers        map[string]VSString `json:"headers"`
+	WithoutHeaders map[string]VSString `json:"withoutHeaders"`
+	QueryParams    map[string]VSString `json:"queryParams"`
+	Gateways       []string            `json:"gateways"`
+	Port           uint32              `json:"port"`
+}
+
+type VSString struct {
+	Exact  string `json:"exact"`
+	Prefix string `json:"prefix"`
+	Regex  string `json:"regex"`
+}
+
+type VSL4 struct {
+	Route []VSWeighted `json:"route"`
+}
+
+type VSWeighted struct {
+	Destination VSDestination `json:"destination"`
+	Weight      int32         `json:"weight"`
+	Headers     *VSHeaders    `json:"headers"`
+}
+
+type VSMirror struct {
+	Destination VSDestination `json:"destination"`
+}
+
+type VSDestination struct {
+	Host   string        `json:"host"`
+	Subset string        `json:"subset"`
+	Port   *PortSelector `json:"port"`
+}
+
+type VSDelegate struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+}
+
+type VSRedirect struct {
+	URI       string `json:"uri"`
+	Authority string `json:"authority"`
+}
+
+type VSHeaders struct {
+	Request  *VSHeaderOps `json:"request"`
+	Response *VSHeaderOps `json:"response"`
+}
+
+type VSHeaderOps struct {
+	Set    map[string]string `json:"set"`
+	Add    map[string]string `json:"add"`
+	Remove []string          `json:"remove"`
+}
+
+// destinations yields every place that requests, or copies of them, are sent
+// to, with the path to its host.
+func (vs *VirtualService) destinations() iter.Seq2[Path, *VSDestination] {
+	return func(yield func(Path, *VSDestination) bool) {
+		for i := range vs.Spec.HTTP {
+			if !vs.Spec.HTTP[i].destinations(At("spec", "http").Index(i), yield) {
+				return
+			}
+		}
+		for _, l4 := range []struct {
+			at     Path
+			routes []VSL4
+		}{{At("spec", "tls"), vs.Spec.TLS}, {At("spec", "tcp"), vs.Spec.TCP}} {
+			for i := range l4.routes {
+				if !weighted(l4.at.Index(i), l4.routes[i].Route, yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (h *VSHTTP) destinations(at Path, yield func(Path, *VSDestination) bool) bool {
+	if !weighted(at, h.Route, yield) {
+		return false
+	}
+	if h.Mirror != nil && !yield(at.Key("mirror"), h.Mirror) {
+		return false
+	}
+	for i := range h.Mirrors {
+		if !yield(at.Key("mirrors").Index(i).Key("destination"), &h.Mirrors[i].Destination) {
+			return false
+		}
+	}
+	return true
+}
+
+func weighted(at Path, routes []VSWeighted, yield func(Path, *VSDestination) bool) bool {
+	for i := range routes {
+		if !yield(at.Key("route").Index(i).Key("destination"), &routes[i].Destination) {
+			return false
+		}
+	}
+	return true
+}
+
+// headers yields every header that is set or added, on the request and on the
+// response, for a rule and for one of its destinations. The path leads to the
+// value; its last key is the header's name. Maps are walked in sorted order.
+func (vs *VirtualService) headers() iter.Seq2[Path, Header] {
+	return func(yield func(Path, Header) bool) {
+		for i, http := range vs.Spec.HTTP {
+			at := At("spec", "http").Index(i)
+			if !http.Headers.each(at.Key("headers"), yield) {
+				return
+			}
+			for j, route := range http.Route {
+				if !route.Headers.each(at.Key("route").Index(j).Key("headers"), yield) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (h *VSHeaders) each(at Path, yield func(Path, Header) bool) bool {
+	if h == nil {
+		return true
+	}
+	return h.Request.each(at.Key("request"), yield) && h.Response.each(at.Key("response"), yield)
+}
+
+func (o *VSHeaderOps) each(at Path, yield func(Path, Header) bool) bool {
+	if o == nil {
+		return true
+	}
+	for _, m := range []struct {
+		key     string
+		headers map[string]string
+	}{{"set", o.Set}, {"add", o.Add}} {
+		for _, name := range slices.Sorted(maps.Keys(m.headers)) {
+			if !yield(at.Key(m.key, name), Header{Name: name, Value: m.headers[name]}) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // What is on the egress path, for rules that several kinds or fields share.
 
 // declaresSynthetic tells whether the ServiceEntry has a synthetic host.
@@ -59,21 +61,56 @@ func attachesToEgress(p *Pass, r *Route) bool {
 // waypoint, by this ServiceEntry or by another one that declares it.
 func leavesByEgress(p *Pass, se *ServiceEntry) bool {
 	for _, h := range se.hosts() {
-		for _, other := range serviceEntriesOf(p.World, h) {
-			if boundToEgress(p, other) {
-				return true
-			}
+		if len(protectors(p.Config, p.World, h)) > 0 {
+			return true
 		}
 	}
 	return false
 }
 
-// boundToEgress tells whether the ServiceEntry is bound to an egress waypoint,
-// or is the platform's and so ought to be.
-func boundToEgress(p *Pass, se *ServiceEntry) bool {
-	if p.Config.EgressNamespace(se.Namespace) {
+// protects tells whether the ServiceEntry makes its hosts protected: it is the
+// platform's, or it is bound to an egress waypoint.
+func protects(config *Config, world World, se *ServiceEntry) bool {
+	if shared(config, se) {
 		return true
 	}
-	waypoint, bound := waypointOf(&se.Meta, p.World)
-	return bound && p.Config.IsEgressWaypoint(waypoint)
+	if !se.External() || declaresSynthetic(config, se) {
+		return false
+	}
+	waypoint, ok := waypointOf(&se.Meta, world)
+	return ok && config.IsEgressWaypoint(waypoint)
+}
+
+// protectors returns the ServiceEntries that protect a host which this one
+// stands for, or that stands for this one. Sorted, each once.
+//
+// A wildcard is compared with the hosts that can be protected alone, which are
+// few beside the mappings: those of the egress namespaces and those that are
+// bound by a label of their own or of their namespace.
+func protectors(config *Config, world World, h Host) []*ServiceEntry {
+	candidates := append(world.Named(ServiceEntryKind, h), world.Covering(ServiceEntryKind, h)...)
+	if h.Wildcard() {
+		candidates = append(candidates, protectable(config, world)...)
+	}
+	var found []*ServiceEntry
+	for _, se := range typed[*ServiceEntry](candidates) {
+		overlaps := func(o Host) bool { return h.Overlaps(o) }
+		if slices.ContainsFunc(hostsOf(se), overlaps) && protects(config, world, se) {
+			found = append(found, se)
+		}
+	}
+	slices.SortFunc(found, func(a, b *ServiceEntry) int { return byName(a, b) })
+	return slices.Compact(found)
+}
+
+// protectable returns every ServiceEntry that can protect its hosts.
+func protectable(config *Config, world World) []Object {
+	candidates := world.Labelled(ServiceEntryKind)
+	for _, w := range config.EgressWaypoints {
+		candidates = append(candidates, world.InNamespace(ServiceEntryKind, w.Namespace)...)
+	}
+	for _, namespace := range world.Labelled(NamespaceKind) {
+		candidates = append(candidates, world.InNamespace(ServiceEntryKind, namespace.Metadata().Name)...)
+	}
+	return candidates
 }

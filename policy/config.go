@@ -33,6 +33,14 @@ type Config struct {
 	SyntheticSuffix Host
 	// ClusterDomain is the DNS domain of the cluster's own Services.
 	ClusterDomain Host
+	// Ratchet admits an update that is no worse than what it replaces.
+	Ratchet bool
+	// Enforcement sets the action of rules in namespaces.
+	Enforcement []Enforcement
+	// Exemptions let single objects pass for a while.
+	Exemptions []Exemption
+
+	today string // see On
 }
 
 // Waypoint names a waypoint Gateway.
@@ -51,6 +59,7 @@ func DefaultConfig() *Config {
 		TrustDomains:    []string{"cluster.local"},
 		SyntheticSuffix: "invalid",
 		ClusterDomain:   "cluster.local",
+		Ratchet:         true,
 	}
 }
 
@@ -63,11 +72,16 @@ type configFile struct {
 	TrustDomains    []string   `yaml:"trustDomains"`
 	SyntheticSuffix *string    `yaml:"syntheticSuffix"`
 	ClusterDomain   *string    `yaml:"clusterDomain"`
+	Ratchet         *bool      `yaml:"ratchet"`
+
+	Enforcement []Enforcement `yaml:"enforcement"`
+	Exemptions  []Exemption   `yaml:"exemptions"`
 }
 
 // LoadConfig reads a configuration file. Unknown and repeated fields are
-// errors. Each error names the file, the line and the field.
-func LoadConfig(file string, data []byte) (*Config, error) {
+// errors, and so are exemptions that are over on this day ("" for any day).
+// Each error names the file, the line and the field.
+func LoadConfig(file string, data []byte, today string) (*Config, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(data, &root); err != nil {
 		return nil, yamlError(file, &root, err)
@@ -81,7 +95,7 @@ func LoadConfig(file string, data []byte) (*Config, error) {
 	if err := decoder.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 		return nil, yamlError(file, &root, err)
 	}
-	config, problem := in.config()
+	config, problem := in.config(today)
 	if problem != nil {
 		return nil, fmt.Errorf("%s:%d: %s: %s", file, lineOf(&root, problem.at), problem.at, problem.text)
 	}
@@ -93,7 +107,7 @@ type configProblem struct {
 	text string
 }
 
-func (in *configFile) config() (*Config, *configProblem) {
+func (in *configFile) config(today string) (*Config, *configProblem) {
 	if in.APIVersion != configAPIVersion {
 		return nil, &configProblem{At("apiVersion"), fmt.Sprintf("%q is not understood; write %s", in.APIVersion, configAPIVersion)}
 	}
@@ -116,7 +130,14 @@ func (in *configFile) config() (*Config, *configProblem) {
 	if in.ClusterDomain != nil {
 		config.ClusterDomain = Host(*in.ClusterDomain)
 	}
-	return config, config.problem()
+	if in.Ratchet != nil {
+		config.Ratchet = *in.Ratchet
+	}
+	config.Enforcement, config.Exemptions = in.Enforcement, in.Exemptions
+	if problem := config.problem(); problem != nil {
+		return nil, problem
+	}
+	return config, config.enforcementProblem(today)
 }
 
 func (c *Config) problem() *configProblem {

@@ -16,7 +16,7 @@ func TestLoadConfigDefaults(t *testing.T) {
 		strings.ReplaceAll(configHead, "\n", "\r\n"),
 		`{"apiVersion": "config.sallyport.dev/v1alpha1", "kind": "Configuration"}`,
 	} {
-		config, err := LoadConfig("c.yaml", []byte(file))
+		config, err := LoadConfig("c.yaml", []byte(file), "2026-01-01")
 		if err != nil || !reflect.DeepEqual(config, DefaultConfig()) {
 			t.Errorf("%q: %+v, %v", file, config, err)
 		}
@@ -37,13 +37,14 @@ principalHeader: X-Caller
 trustDomains: [prod.example, old.example]
 syntheticSuffix: mapped.example.org
 clusterDomain: k8s.example
-`))
+`), "2026-01-01")
 	want := &Config{
 		EgressWaypoints: []Waypoint{{"edge", "out"}, {"edge", "out-2"}, {"edge-2", "out"}},
 		PrincipalHeader: "X-Caller",
 		TrustDomains:    []string{"prod.example", "old.example"},
 		SyntheticSuffix: "mapped.example.org",
 		ClusterDomain:   "k8s.example",
+		Ratchet:         true,
 	}
 	if err != nil || !reflect.DeepEqual(config, want) {
 		t.Errorf("got %+v, %v", config, err)
@@ -109,7 +110,7 @@ func TestLoadConfigErrors(t *testing.T) {
 		head + "syntheticSuffix: svc.cluster.local\n": `c.yaml:3: syntheticSuffix: "svc.cluster.local" and`,
 		head + "clusterDomain: invalid\n":             `c.yaml:1: syntheticSuffix: "invalid" and`,
 	} {
-		config, err := LoadConfig("c.yaml", []byte(file))
+		config, err := LoadConfig("c.yaml", []byte(file), "2026-01-01")
 		if err == nil || config != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q:\ngot  %v\nwant %s", file, err, want)
 			continue

@@ -34,6 +34,10 @@ type Finding struct {
 	// Fix repairs the field without a choice of the user's being changed. Empty
 	// when only the user can tell what was meant.
 	Fix []Edit
+	// Note is what the configuration or the object's past say to it, and Exempt
+	// is true when an exemption made a warning of it.
+	Note   string
+	Exempt bool
 	// Others are further objects that the finding rests on. For logs and
 	// audits, not for the user.
 	Others []Ref
@@ -47,7 +51,11 @@ const maxQuoted = 300
 //	[SP101 own-credential] spec.x: "value" is wrong; write "this"
 func (f Finding) String() string {
 	var b strings.Builder
-	b.WriteString("[" + f.Rule.ID + " " + f.Rule.Name + "] " + f.At.String() + ": ")
+	b.WriteString("[" + f.Rule.ID + " " + f.Rule.Name)
+	if f.Note != "" {
+		b.WriteString(", " + f.Note)
+	}
+	b.WriteString("] " + f.At.String() + ": ")
 	if f.Got != "" {
 		b.WriteString(quote(f.Got) + " ")
 	}

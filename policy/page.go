@@ -48,7 +48,7 @@ func ParseCase(name string, data []byte) (*Case, error) {
 		var err error
 		switch f.Name {
 		case "config.yaml":
-			c.Config, err = LoadConfig(f.Name, f.Data)
+			c.Config, err = LoadConfig(f.Name, f.Data, "")
 		case "world.yaml":
 			c.World, err = ReadManifests(f.Data, "default")
 		case "bad.yaml":

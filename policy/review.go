@@ -11,7 +11,7 @@ func Review(rules []*Rule, config *Config, world World, object Object) []Finding
 		rule.Check.run(&pass, object)
 	}
 	sortFindings(pass.findings)
-	return pass.findings
+	return config.enforce(pass.findings)
 }
 
 // ReviewDeletion judges the deletion of the object.
@@ -22,7 +22,7 @@ func ReviewDeletion(rules []*Rule, config *Config, world World, object Object) [
 		rule.Delete.run(&pass, object)
 	}
 	sortFindings(pass.findings)
-	return pass.findings
+	return config.enforce(pass.findings)
 }
 
 // maxRounds bounds Settle: a fix may call for another one, but not for ever.
@@ -73,7 +73,9 @@ func Settle(rules []*Rule, config *Config, world World, object Object) (Settled,
 func fixesOf(findings []Finding) []Edit {
 	var fixes []Edit
 	for _, f := range findings {
-		fixes = append(fixes, f.Fix...)
+		if !f.Exempt {
+			fixes = append(fixes, f.Fix...)
+		}
 	}
 	return fixes
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,11 @@ func programName(arg0 string) string {
 	return "sallyport"
 }
 
+// today is the day in UTC, which exemptions are compared with.
+func today() string {
+	return time.Now().UTC().Format(time.DateOnly)
+}
+
 // loadConfig reads the configuration file, or returns the defaults for "".
 func loadConfig(file string) (*policy.Config, error) {
 	if file == "" {
@@ -43,5 +49,5 @@ func loadConfig(file string) (*policy.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.LoadConfig(file, data)
+	return policy.LoadConfig(file, data, today())
 }

@@ -46,9 +46,10 @@ lint: ## gofmt, go vet, staticcheck, go mod tidy
 	cd e2e && go mod tidy -diff
 
 .PHONY: generate
-generate: ## rewrite what is generated: the answers in the rules' pages, the README's table
+generate: ## rewrite what is generated: the answers in the rules' pages, the README's table, deploy/base
 	go test ./policy -run TestCases -update
 	go test ./cmd/sallyport -run TestReadme -update
+	go test ./webhook -run TestManifests -update
 
 .PHONY: bench
 bench: ## measure the cost of decisions

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -139,6 +140,23 @@ func TestKindsAreUsed(t *testing.T) {
 			if !broken[kind] {
 				t.Errorf("%s judges %s, but no case of that kind breaks it", rule.ID, kind)
 			}
+		}
+	}
+}
+
+// TestFixesAreDeclared: a rule repairs the kinds that it says, and each of them.
+func TestFixesAreDeclared(t *testing.T) {
+	for _, rule := range Rules() {
+		fixed := map[Kind]bool{}
+		eachObject(t, func(t *testing.T, c caseFile, o Object) {
+			for _, f := range Review([]*Rule{rule}, c.Config, c.Snapshot(), o) {
+				if len(f.Fix) > 0 {
+					fixed[o.Kind()] = true
+				}
+			}
+		})
+		if got := slices.Sorted(maps.Keys(fixed)); !slices.Equal(got, rule.Fixes) {
+			t.Errorf("%s repairs %v, but declares %v", rule.ID, got, rule.Fixes)
 		}
 	}
 }

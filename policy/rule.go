@@ -15,6 +15,8 @@ type Rule struct {
 	Severity Severity
 	// Reads are the kinds that the rule may ask the World for.
 	Reads []Kind
+	// Fixes are the kinds in which the rule can repair something.
+	Fixes []Kind
 	// Check holds a function for each kind that the rule judges.
 	Check Checks
 	// Delete holds a function for each kind whose deletion it judges. The World

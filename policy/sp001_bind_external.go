@@ -12,6 +12,7 @@ func bindExternal() *Rule {
 		Name:     "bind-external",
 		Title:    "A host that the platform shares is bound to an egress waypoint by its own labels.",
 		Severity: Deny,
+		Fixes:    []Kind{ServiceEntryKind},
 		Reads:    []Kind{GatewayKind, NamespaceKind},
 		Check:    Checks{ServiceEntry: checkBindExternal},
 	}

@@ -8,6 +8,7 @@ func syntheticUnbound() *Rule {
 		Name:     "synthetic-unbound",
 		Title:    "A synthetic host is bound to no waypoint, so that only a route can lead to it.",
 		Severity: Deny,
+		Fixes:    []Kind{ServiceEntryKind},
 		Reads:    []Kind{NamespaceKind},
 		Check:    Checks{ServiceEntry: checkSyntheticUnbound},
 	}

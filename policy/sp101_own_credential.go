@@ -8,6 +8,7 @@ func ownCredential() *Rule {
 		Name:     "own-credential",
 		Title:    "The client certificate of a mapping is a Secret of its own namespace, written as namespace/name.",
 		Severity: Deny,
+		Fixes:    []Kind{DestinationRuleKind},
 		Check:    Checks{DestinationRule: checkOwnCredential},
 	}
 }

@@ -13,6 +13,7 @@ func safeEndpoint() *Rule {
 		Name:     "safe-endpoint",
 		Title:    "A synthetic host leads to the real host that its name names, outside of the cluster, and nowhere else.",
 		Severity: Deny,
+		Fixes:    []Kind{ServiceEntryKind},
 		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
 		Check:    Checks{ServiceEntry: checkSafeEndpoint},
 	}

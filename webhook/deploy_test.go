@@ -1,116 +1,86 @@
 package webhook
 
 import (
+	"bytes"
+	"flag"
 	"os"
-	"reflect"
-	"slices"
 	"testing"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
 	"sallyport.dev/policy"
 )
 
-// documents reads the documents of a manifest in deploy/.
-func documents(t *testing.T, name string) [][]byte {
-	t.Helper()
-	data, err := os.ReadFile("../deploy/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return policy.SplitDocuments(data)
-}
+var update = flag.Bool("update", false, "rewrite the generated manifests in deploy/base")
 
-// TestWebhookConfiguration: the shipped configurations send what the rules
-// judge, in every served version, and nothing else; and they fail closed.
-func TestWebhookConfiguration(t *testing.T) {
-	docs := documents(t, "base/webhooks.yaml")
-	var mutating admissionv1.MutatingWebhookConfiguration
-	var validating admissionv1.ValidatingWebhookConfiguration
-	if err := yaml.UnmarshalStrict(docs[0], &mutating); err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.UnmarshalStrict(docs[1], &validating); err != nil {
-		t.Fatal(err)
-	}
-	if len(docs) != 2 || len(mutating.Webhooks) != 1 || len(validating.Webhooks) != 1 {
-		t.Fatal("one webhook of each kind is expected")
-	}
-	m, v := mutating.Webhooks[0], validating.Webhooks[0]
-	if *m.ReinvocationPolicy != admissionv1.IfNeededReinvocationPolicy {
-		t.Error("reinvocationPolicy is not IfNeeded")
-	}
-	if *m.ClientConfig.Service.Path != MutatePath || *v.ClientConfig.Service.Path != ValidatePath {
-		t.Error("wrong paths")
-	}
-	asValidating := admissionv1.ValidatingWebhook{
-		Rules: m.Rules, FailurePolicy: m.FailurePolicy, MatchPolicy: m.MatchPolicy,
-		SideEffects: m.SideEffects, TimeoutSeconds: m.TimeoutSeconds, AdmissionReviewVersions: m.AdmissionReviewVersions,
-	}
-	for _, w := range []admissionv1.ValidatingWebhook{asValidating, v} {
-		if *w.FailurePolicy != admissionv1.Fail || *w.MatchPolicy != admissionv1.Equivalent || *w.SideEffects != admissionv1.SideEffectClassNone ||
-			*w.TimeoutSeconds != 5 || !slices.Equal(w.AdmissionReviewVersions, []string{"v1"}) {
-			t.Errorf("settings of %q", w.Name)
-		}
-		if got, want := ruleResources(w.Rules), judgedResources(); !reflect.DeepEqual(got, want) {
-			t.Errorf("sent: %v, judged: %v", got, want)
-		}
-		for _, rule := range w.Rules {
-			if !slices.Equal(rule.Operations, []admissionv1.OperationType{admissionv1.Create, admissionv1.Update}) || *rule.Scope != admissionv1.NamespacedScope {
-				t.Errorf("operations %v of %v, scope %v", rule.Operations, rule.Resources, *rule.Scope)
+// TestManifests: the shipped manifests are those that the rules call for.
+func TestManifests(t *testing.T) {
+	rules := policy.Rules()
+	for _, tt := range []struct {
+		file, head string
+		objects    []any
+	}{
+		{"webhooks.yaml", `# What the API server sends to sallyport, made from the rules by ` + "`make generate`" + `.
+# Nothing else ever waits for it: no Pods, no ordinary Services or Namespaces.
+`, []any{MutatingConfiguration(rules), ValidatingConfiguration(rules)}},
+		{"role.yaml", `# sallyport reads what its rules ask for, and writes nothing. Made from the
+# rules by ` + "`make generate`" + `.
+`, []any{Role(rules)}},
+	} {
+		var documents [][]byte
+		for _, o := range tt.objects {
+			text, err := yaml.Marshal(o)
+			if err != nil {
+				t.Fatal(err)
 			}
+			documents = append(documents, text)
 		}
-	}
-}
-
-func ruleResources(rules []admissionv1.RuleWithOperations) map[string][]string {
-	sent := map[string][]string{}
-	for _, rule := range rules {
-		for _, group := range rule.APIGroups {
-			for _, resource := range rule.Resources {
-				sent[group+"/"+resource] = rule.APIVersions
+		want := append([]byte(tt.head), bytes.Join(documents, []byte("---\n"))...)
+		path := "../deploy/base/" + tt.file
+		if *update {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
 			}
-		}
-	}
-	return sent
-}
-
-func judgedResources() map[string][]string {
-	judged := map[string][]string{}
-	for _, rule := range policy.Rules() {
-		for _, info := range policy.Kinds() {
-			if slices.Contains(rule.Check.Kinds(), info.Kind) {
-				judged[info.Group+"/"+info.Resource] = info.Versions
-			}
-		}
-	}
-	return judged
-}
-
-// TestRBAC: the shipped role reads what the World needs, and does nothing else.
-func TestRBAC(t *testing.T) {
-	want := map[string][]string{}
-	for _, info := range WorldKinds(policy.Rules()) {
-		want[info.Group+"/"+info.Resource] = []string{"list", "watch"}
-	}
-	got := map[string][]string{}
-	for _, doc := range documents(t, "base/rbac.yaml") {
-		var role rbacv1.ClusterRole
-		if err := yaml.Unmarshal(doc, &role); err != nil {
-			t.Fatal(err)
-		}
-		if role.Kind != "ClusterRole" {
 			continue
 		}
-		for _, rule := range role.Rules {
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is stale; run `make generate`. It would be\n%s", path, want)
+		}
+	}
+}
+
+// TestSent: what is judged is sent, in every version that is served, and
+// nothing else; what fails closed cannot block core kinds in general.
+func TestSent(t *testing.T) {
+	sent := map[string]bool{}
+	for _, w := range ValidatingConfiguration(policy.Rules()).Webhooks {
+		core := false
+		for _, rule := range w.Rules {
 			for _, resource := range rule.Resources {
-				got[rule.APIGroups[0]+"/"+resource] = rule.Verbs
+				for _, version := range rule.APIVersions {
+					sent[rule.APIGroups[0]+"/"+version+"/"+resource] = true
+				}
+			}
+			core = core || rule.APIGroups[0] == ""
+		}
+		if core && (len(w.MatchConditions) == 0 || w.NamespaceSelector == nil) {
+			t.Errorf("%s sends every object of a core kind", w.Name)
+		}
+	}
+	judged := 0
+	for _, info := range judgedKinds(policy.Rules()) {
+		for _, version := range info.Versions {
+			judged++
+			if !sent[info.Group+"/"+version+"/"+info.Resource] {
+				t.Errorf("%s of %s %s is judged, but not sent", info.Kind, info.Group, version)
 			}
 		}
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("granted: %v, needed: %v", got, want)
+	if len(sent) != judged {
+		t.Errorf("%d kinds and versions are sent, %d are judged", len(sent), judged)
 	}
 }

@@ -22,8 +22,9 @@ const maxObject = 3 << 20
 // World is a policy.World that says when it is complete.
 type World struct {
 	policy.World
-	// Missing returns what is not known yet. Empty means complete.
-	Missing func() []policy.Kind
+	// Missing returns what is not known yet and has to be to judge an object of
+	// this kind. Empty means complete.
+	Missing func(judged policy.Kind) []policy.Kind
 }
 
 // Judge answers admission requests.
@@ -33,6 +34,8 @@ type Judge struct {
 	World   World
 	Metrics *Metrics
 	Log     logr.Logger
+	// Today returns the day in UTC, like 2026-12-31, for exemptions that expire.
+	Today func() string
 }
 
 // MutatePath and ValidatePath are where the API server sends its reviews.
@@ -44,11 +47,14 @@ const (
 // Mutate completes the object. It never denies: what it cannot complete is
 // left for Validate. It does fail when there is nothing to judge by.
 func (j *Judge) Mutate(req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
-	object, response := j.decode(req)
+	if req.Operation == admissionv1.Delete {
+		return allowed() // there is nothing to complete
+	}
+	old, object, response := j.decode(req)
 	if object == nil {
 		return response
 	}
-	settled, err := policy.Settle(j.Rules, j.Config, j.World, object)
+	settled, err := policy.SettleUpdate(j.Rules, j.config(), j.World, old, object)
 	if err != nil {
 		return failure(http.StatusInternalServerError, err)
 	}
@@ -62,13 +68,18 @@ func (j *Judge) Mutate(req *admissionv1.AdmissionRequest) *admissionv1.Admission
 	return &admissionv1.AdmissionResponse{Allowed: true, Patch: patch, PatchType: new(admissionv1.PatchTypeJSONPatch)}
 }
 
-// Validate judges the final object.
+// Validate judges the final object, or the deletion of one.
 func (j *Judge) Validate(req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
-	object, response := j.decode(req)
+	old, object, response := j.decode(req)
 	if object == nil {
 		return response
 	}
-	findings := policy.Review(j.Rules, j.Config, j.World, object)
+	var findings []policy.Finding
+	if req.Operation == admissionv1.Delete {
+		findings = policy.ReviewDeletion(j.Rules, j.config(), j.World, object)
+	} else {
+		findings = policy.ReviewUpdate(j.Rules, j.config(), j.World, old, object)
+	}
 	j.Metrics.count(findings)
 	response = allowed()
 	if policy.Denies(findings) {
@@ -81,55 +92,73 @@ func (j *Judge) Validate(req *admissionv1.AdmissionRequest) *admissionv1.Admissi
 	return response
 }
 
-// decode returns the object to judge, or the response when there is nothing
-// to judge: a deletion, a subresource, or a request that cannot be read.
-func (j *Judge) decode(req *admissionv1.AdmissionRequest) (policy.Object, *admissionv1.AdmissionResponse) {
+func (j *Judge) config() *policy.Config { return j.Config.On(j.Today()) }
+
+// decode returns the object to judge and, for an update, what it replaces; or
+// the response when there is nothing to judge: a subresource, or a request
+// that cannot be read. Of a deletion it returns what is to be deleted.
+func (j *Judge) decode(req *admissionv1.AdmissionRequest) (old, object policy.Object, response *admissionv1.AdmissionResponse) {
 	switch req.Operation {
-	case admissionv1.Create, admissionv1.Update:
-	case admissionv1.Delete, admissionv1.Connect:
-		return nil, allowed()
+	case admissionv1.Create, admissionv1.Update, admissionv1.Delete:
+	case admissionv1.Connect:
+		return nil, nil, allowed()
 	default:
-		return nil, failure(http.StatusBadRequest, fmt.Errorf("operation %q is not one of CREATE, UPDATE, DELETE and CONNECT", req.Operation))
+		return nil, nil, failure(http.StatusBadRequest, fmt.Errorf("operation %q is not one of CREATE, UPDATE, DELETE and CONNECT", req.Operation))
 	}
 	if req.SubResource != "" {
 		// The status subresource cannot change a spec or labels that rules read
 		// (k8s.io/apiextensions-apiserver pkg/registry/customresource/status_strategy.go).
-		return nil, allowed()
+		return nil, nil, allowed()
 	}
 	kind, known, err := policy.KindOf(apiVersion(req.Kind), req.Kind.Kind)
 	if err != nil {
-		return nil, failure(http.StatusBadRequest, err)
+		return nil, nil, failure(http.StatusBadRequest, err)
 	}
 	if !known {
-		return nil, failure(http.StatusBadRequest, fmt.Errorf("%s is not a kind that sallyport judges; take it out of the rules of the webhook configuration", req.Kind.String()))
+		return nil, nil, failure(http.StatusBadRequest, fmt.Errorf("%s is not a kind that sallyport judges; take it out of the rules of the webhook configuration", req.Kind.String()))
 	}
-	if missing := j.World.Missing(); len(missing) > 0 {
-		return nil, failure(http.StatusServiceUnavailable, fmt.Errorf("not judged, try again: sallyport is still reading the cluster, %v to go", missing))
+	if missing := j.World.Missing(kind); len(missing) > 0 {
+		return nil, nil, failure(http.StatusServiceUnavailable, fmt.Errorf("not judged, try again: sallyport is still reading the cluster, %v to go", missing))
 	}
-	object, status, err := decodeObject(kind, req)
+	if req.Operation == admissionv1.Delete {
+		// What cannot be read must not be impossible to get rid of.
+		object, _, err = decodeObject(kind, req, req.OldObject.Raw)
+		if err != nil {
+			return nil, nil, allowed()
+		}
+		return nil, object, nil
+	}
+	object, status, err := decodeObject(kind, req, req.Object.Raw)
 	if err != nil {
-		return nil, failure(status, err)
+		return nil, nil, failure(status, err)
 	}
-	return object, nil
+	if req.Operation == admissionv1.Update {
+		// An old object that cannot be read excuses nothing in the new one.
+		old, _, _ = decodeObject(kind, req, req.OldObject.Raw)
+	}
+	return old, object, nil
 }
 
-func decodeObject(kind policy.Kind, req *admissionv1.AdmissionRequest) (policy.Object, int32, error) {
-	if len(req.Object.Raw) == 0 {
+func decodeObject(kind policy.Kind, req *admissionv1.AdmissionRequest, raw []byte) (policy.Object, int32, error) {
+	if len(raw) == 0 {
 		return nil, http.StatusBadRequest, errors.New("the request holds no object")
 	}
-	if len(req.Object.Raw) > maxObject {
-		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the object has %d bytes, more than the %d that sallyport reads", len(req.Object.Raw), maxObject)
+	if len(raw) > maxObject {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the object has %d bytes, more than the %d that sallyport reads", len(raw), maxObject)
 	}
 	var written metav1.TypeMeta
-	if err := json.Unmarshal(req.Object.Raw, &written); err != nil {
+	if err := json.Unmarshal(raw, &written); err != nil {
 		return nil, http.StatusBadRequest, fmt.Errorf("the object is not JSON: %w", err)
 	}
 	if written.APIVersion != apiVersion(req.Kind) || written.Kind != req.Kind.Kind {
 		return nil, http.StatusBadRequest, fmt.Errorf("the object is a %s %s, but the request says %s %s", written.APIVersion, written.Kind, apiVersion(req.Kind), req.Kind.Kind)
 	}
-	object, err := policy.Decode(kind, req.Object.Raw)
+	object, err := policy.Decode(kind, raw)
 	if err != nil {
 		return nil, http.StatusBadRequest, err
+	}
+	if kind == policy.NamespaceKind {
+		return object, 0, nil // the request calls a Namespace its own namespace
 	}
 	meta := object.Metadata()
 	if meta.Namespace == "" {

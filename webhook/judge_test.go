@@ -37,9 +37,10 @@ func newFixture(t *testing.T, config *policy.Config, world policy.World) *fixtur
 	judge := &Judge{
 		Rules:   policy.Rules(),
 		Config:  config,
-		World:   World{World: world, Missing: func() []policy.Kind { return nil }},
+		World:   World{World: world, Missing: func(policy.Kind) []policy.Kind { return nil }},
 		Metrics: NewMetrics(registry),
 		Log:     testr.New(t),
+		Today:   func() string { return "2026-01-01" },
 	}
 	mux := http.NewServeMux()
 	for path, handler := range judge.Handlers() {
@@ -314,7 +315,7 @@ func TestLargeObject(t *testing.T) {
 
 func TestNotSynced(t *testing.T) {
 	f := newFixture(t, policy.DefaultConfig(), &policy.Snapshot{})
-	f.judge.World.Missing = func() []policy.Kind { return []policy.Kind{policy.NamespaceKind} }
+	f.judge.World.Missing = func(policy.Kind) []policy.Kind { return []policy.Kind{policy.NamespaceKind} }
 	for _, path := range []string{MutatePath, ValidatePath} {
 		response := f.review(path, entry(badEntry))
 		if response.Allowed || response.Result.Code != http.StatusServiceUnavailable || !strings.Contains(response.Result.Message, "not judged, try again") {

@@ -16,6 +16,7 @@ import (
 type Metrics struct {
 	reviews  *prometheus.CounterVec
 	findings *prometheus.CounterVec
+	exempt   *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	panics   prometheus.Counter
 }
@@ -31,6 +32,10 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "sallyport_findings_total",
 			Help: "Findings of validated objects, by rule id and severity (deny, warn).",
 		}, []string{"rule", "severity"}),
+		exempt: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sallyport_exemptions_used_total",
+			Help: "Findings that an exemption of the configuration made warnings of, by rule id.",
+		}, []string{"rule"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "sallyport_review_duration_seconds",
 			Help:    "Time from a decoded admission request to its answer in seconds, by path.",
@@ -41,7 +46,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Reviews that were refused because sallyport itself failed. Each is a defect.",
 		}),
 	}
-	registry.MustRegister(m.reviews, m.findings, m.duration, m.panics)
+	registry.MustRegister(m.reviews, m.findings, m.exempt, m.duration, m.panics)
 	return m
 }
 
@@ -57,6 +62,9 @@ func (m *Metrics) begin(path string, req *admissionv1.AdmissionRequest) func(*ad
 func (m *Metrics) count(findings []policy.Finding) {
 	for _, f := range findings {
 		m.findings.WithLabelValues(f.Rule.ID, string(f.Severity)).Inc()
+		if f.Exempt {
+			m.exempt.WithLabelValues(f.Rule.ID).Inc()
+		}
 	}
 }
 
@@ -104,12 +112,12 @@ func (m *Mirror) ObserveWorld(registry prometheus.Registerer) {
 				Name: "sallyport_world_objects", Help: "Objects of the cluster that sallyport holds in memory, by kind.", ConstLabels: labels,
 			}, func() float64 { return float64(m.snapshot.Len(s.info.Kind)) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-				Name: "sallyport_world_synced", Help: "1 when the kind was listed completely, else 0.", ConstLabels: labels,
+				Name: "sallyport_world_synced", Help: "1 when the kind was listed completely or is not installed, else 0.", ConstLabels: labels,
 			}, func() float64 {
-				if s.listed.Load() {
-					return 1
+				if s.state.Load() == unlisted {
+					return 0
 				}
-				return 0
+				return 1
 			}),
 		)
 	}

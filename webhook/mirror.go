@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
@@ -41,21 +44,32 @@ func NewMirror(client dynamic.Interface, kinds []policy.KindInfo, log logr.Logge
 	return m
 }
 
-// World is what the Mirror holds. It is to be asked only when Synced.
+// World is what the Mirror holds. It is to be asked only when nothing is Missing.
 func (m *Mirror) World() *policy.Snapshot { return m.snapshot }
 
-// Synced tells whether every kind was listed completely once.
-func (m *Mirror) Synced() bool { return len(m.Missing()) == 0 }
-
-// Missing returns the kinds that were not listed yet.
-func (m *Mirror) Missing() []policy.Kind {
-	var missing []policy.Kind
+// Unlisted returns the kinds that were neither listed yet nor found to be not
+// installed. Empty means that there is nothing to wait for.
+func (m *Mirror) Unlisted() []policy.Kind {
+	var kinds []policy.Kind
 	for _, s := range m.stores {
-		if !s.listed.Load() {
-			missing = append(missing, s.info.Kind)
+		if s.state.Load() == unlisted {
+			kinds = append(kinds, s.info.Kind)
 		}
 	}
-	return missing
+	return kinds
+}
+
+// Missing returns the kinds that have to be listed before an object of this
+// kind is judged. A kind whose CRD is not installed has no objects; but once
+// one is sent for judgement it was installed a moment ago.
+func (m *Mirror) Missing(judged policy.Kind) []policy.Kind {
+	kinds := m.Unlisted()
+	for _, s := range m.stores {
+		if s.info.Kind == judged && s.state.Load() == notInstalled {
+			kinds = append(kinds, judged)
+		}
+	}
+	return kinds
 }
 
 // NeedLeaderElection is false: every replica answers, so every replica mirrors.
@@ -75,10 +89,12 @@ func (m *Mirror) reflector(s *store) *cache.Reflector {
 	resource := m.client.Resource(schema.GroupVersionResource{Group: s.info.Group, Version: s.info.Versions[0], Resource: s.info.Resource})
 	listWatch := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			return resource.List(ctx, options)
+			list, err := resource.List(ctx, options)
+			return list, s.note(err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			return resource.Watch(ctx, options)
+			watcher, err := resource.Watch(ctx, options)
+			return watcher, s.note(err)
 		},
 	}
 	expected := &unstructured.Unstructured{}
@@ -86,18 +102,42 @@ func (m *Mirror) reflector(s *store) *cache.Reflector {
 	// A list that is streamed costs the API server less memory (KEP-3157); the
 	// wrapper says whether this client can.
 	streaming := cache.ToListWatcherWithWatchListSemantics(listWatch, m.client)
-	return cache.NewReflectorWithOptions(streaming, expected, s, cache.ReflectorOptions{Name: string(s.info.Kind), Logger: &m.log})
+	return cache.NewReflectorWithOptions(streaming, expected, s, cache.ReflectorOptions{
+		Name: string(s.info.Kind), Logger: &m.log, Backoff: retries(),
+	})
 }
+
+// retries are faster than client-go's, which reach a minute: a CRD that was
+// just installed, or an API server that is back, is noticed within seconds.
+func retries() *wait.Backoff {
+	return &wait.Backoff{Duration: 500 * time.Millisecond, Factor: 1.5, Jitter: 0.5, Steps: 8, Cap: 5 * time.Second}
+}
+
+// The states of a kind.
+const (
+	unlisted     int32 = iota // nothing is known
+	notInstalled              // the API server does not serve it
+	listed                    // all its objects are in the Snapshot
+)
 
 // store puts what a Reflector sees into the Snapshot.
 type store struct {
 	info     policy.KindInfo
 	snapshot *policy.Snapshot
-	listed   atomic.Bool
+	state    atomic.Int32
 	log      logr.Logger
 }
 
 var _ cache.ReflectorStore = (*store)(nil)
+
+// note takes notice of a kind that is not installed. What was listed before
+// stays: an API server that starts may not serve it for a moment.
+func (s *store) note(err error) error {
+	if apierrors.IsNotFound(err) {
+		s.state.CompareAndSwap(unlisted, notInstalled)
+	}
+	return err
+}
 
 func (s *store) Add(obj any) error { return s.Update(obj) }
 
@@ -134,7 +174,7 @@ func (s *store) Replace(list []any, _ string) error {
 		objects = append(objects, o)
 	}
 	s.snapshot.Replace(s.info.Kind, objects)
-	s.listed.Store(true)
+	s.state.Store(listed)
 	return nil
 }
 
@@ -155,22 +195,4 @@ func (s *store) object(obj any) (policy.Object, error) {
 		return nil, fmt.Errorf("%s/%s: %w", u.GetNamespace(), u.GetName(), err)
 	}
 	return o, nil
-}
-
-// WorldKinds returns the kinds that a World for these rules must hold: what
-// they read and what they judge.
-func WorldKinds(rules []*policy.Rule) []policy.KindInfo {
-	needed := map[policy.Kind]bool{}
-	for _, rule := range rules {
-		for _, kind := range append(rule.Reads, rule.Check.Kinds()...) {
-			needed[kind] = true
-		}
-	}
-	var kinds []policy.KindInfo
-	for _, info := range policy.Kinds() {
-		if needed[info.Kind] {
-			kinds = append(kinds, info)
-		}
-	}
-	return kinds
 }

@@ -66,14 +66,14 @@ func eventually(t *testing.T, what string, condition func() bool) {
 // called complete before it was listed.
 func TestMirrorFollows(t *testing.T) {
 	m, client := mirrored(t, serviceEntry("first", "a.example.com"))
-	if got := m.Missing(); m.Synced() || len(got) != len(WorldKinds(policy.Rules())) {
+	if got := m.Unlisted(); len(got) != len(WorldKinds(policy.Rules())) {
 		t.Fatalf("before Start only %v are missing", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- m.Start(ctx) }()
 	defer func() { cancel(); <-ended }()
-	eventually(t, "sync", m.Synced)
+	eventually(t, "sync", func() bool { return len(m.Unlisted()) == 0 })
 	holders := func(h policy.Host) int { return len(m.World().Named(policy.ServiceEntryKind, h)) }
 	if holders("a.example.com") != 1 {
 		t.Fatal("the listed object is not there")
@@ -107,22 +107,19 @@ func TestUnreadableObject(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- m.Start(ctx) }()
 	defer func() { cancel(); <-ended }()
-	eventually(t, "sync", m.Synced)
+	eventually(t, "sync", func() bool { return len(m.Unlisted()) == 0 })
 	if got := m.World().Len(policy.ServiceEntryKind); got != 1 || m.World().Get(policy.Ref{Kind: policy.ServiceEntryKind, Namespace: "team-a", Name: "sound"}) == nil {
 		t.Errorf("the World holds %d ServiceEntries", got)
 	}
 }
 
 func TestWorldKinds(t *testing.T) {
-	rules := []*policy.Rule{{
-		Reads: []policy.Kind{policy.NamespaceKind},
-		Check: policy.Checks{HTTPRoute: func(*policy.Pass, *policy.Route) {}},
-	}}
+	rules := []*policy.Rule{{Reads: []policy.Kind{policy.NamespaceKind, policy.GatewayKind}}, {Reads: []policy.Kind{policy.GatewayKind}}}
 	var got []policy.Kind
 	for _, info := range WorldKinds(rules) {
 		got = append(got, info.Kind)
 	}
-	if want := []policy.Kind{policy.HTTPRouteKind, policy.NamespaceKind}; !slices.Equal(got, want) {
+	if want := []policy.Kind{policy.GatewayKind, policy.NamespaceKind}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

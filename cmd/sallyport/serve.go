@@ -130,6 +130,7 @@ func newManager(cluster *rest.Config, config *policy.Config, flags *serveFlags) 
 		World:   webhook.World{World: mirror.World(), Missing: mirror.Missing},
 		Metrics: webhook.NewMetrics(metrics.Registry),
 		Log:     manager.GetLogger().WithName("judge"),
+		Today:   today,
 	}
 	hooks := manager.GetWebhookServer() // asking for it makes the manager run it
 	for path, handler := range judge.Handlers() {
@@ -140,7 +141,7 @@ func newManager(cluster *rest.Config, config *policy.Config, flags *serveFlags) 
 		manager.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
 		manager.AddReadyzCheck("webhook", hooks.StartedChecker()),
 		manager.AddReadyzCheck("world", func(*http.Request) error {
-			if missing := mirror.Missing(); len(missing) > 0 {
+			if missing := mirror.Unlisted(); len(missing) > 0 {
 				return fmt.Errorf("still reading the cluster: %v", missing)
 			}
 			return nil

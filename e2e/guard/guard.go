@@ -63,7 +63,7 @@ func Start(ctx context.Context, c *cluster.Cluster, options Options) (*Guard, er
 		return nil, err
 	}
 	g := &Guard{cluster: c, repository: repository, ignore: options.Ignore}
-	if result := c.Admin.Kubectl(ctx, "", "apply", "-f", filepath.Join(repository, "deploy/base/rbac.yaml")); result.ExitCode != 0 {
+	if result := c.Admin.Kubectl(ctx, "", "apply", "-f", filepath.Join(repository, "deploy/base/rbac.yaml"), "-f", filepath.Join(repository, "deploy/base/role.yaml")); result.ExitCode != 0 {
 		return nil, fmt.Errorf("apply RBAC: %s", result.Stderr)
 	}
 	if options.Kubeconfig == "" {

@@ -128,8 +128,29 @@ func (s *stage) replay(t *testing.T, c *policy.Case) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.expect(t, c, m, settled)
+		for _, version := range versionsOf(c, m) {
+			m.APIVersion = version
+			s.expect(t, c, m, settled)
+		}
 	}
+}
+
+// versionsOf returns the versions in which an object is replayed: an object of
+// a page in every one that is served, one of a further case as it is written.
+func versionsOf(c *policy.Case, m policy.Manifest) []string {
+	group, _, found := strings.Cut(m.APIVersion, "/")
+	if !found || !strings.HasPrefix(c.Name, "doc/") {
+		return []string{m.APIVersion}
+	}
+	var versions []string
+	for _, info := range policy.Kinds() {
+		if info.Kind == m.Object.Kind() {
+			for _, version := range info.Versions {
+				versions = append(versions, group+"/"+version)
+			}
+		}
+	}
+	return versions
 }
 
 func sameObject(a, b policy.Manifest) bool {
@@ -303,6 +324,7 @@ func unstructuredOf(t *testing.T, m policy.Manifest) *unstructured.Unstructured 
 	if err := json.Unmarshal(m.JSON, &object.Object); err != nil {
 		t.Fatal(err)
 	}
+	object.SetAPIVersion(m.APIVersion)
 	if object.GetNamespace() == "" && m.KindName != "Namespace" {
 		object.SetNamespace("default")
 	}

@@ -33,6 +33,7 @@ func newCheck() *cobra.Command {
 		Long: `check completes and judges every object of the given files as the admission
 webhook would. What it judges them by is the objects of --world and all other
 objects of -f. An object that --world holds too is an update of that one.
+With --delete the objects are deleted one after the other, as kubectl does.
 
 Exit code: 0 all admitted, 1 something denied, 2 wrong usage or unreadable input.`,
 		Example: `  sallyport check -f mapping.yaml
@@ -66,7 +67,7 @@ func runCheck(cmd *cobra.Command, flags *checkFlags) error {
 	if err != nil {
 		return err
 	}
-	judge := checker{config: config, held: world(held), world: world(held, files), delete: flags.delete}
+	judge := checker{config: config.On(today()), held: world(held), world: world(held, files), delete: flags.delete}
 	report := report{Results: []result{}}
 	for _, f := range files {
 		for _, m := range f.manifests {
@@ -98,18 +99,26 @@ func (c checker) check(m policy.Manifest) (result, error) {
 	r := newResult(m)
 	if c.delete {
 		r.Operation = "delete"
-		return r, nil // no rule judges deletions yet
 	}
-	if m.Object == nil {
+	switch {
+	case m.Object == nil:
+		return r, nil
+	case c.delete:
+		r.judge(policy.Settled{Object: m.Object, Findings: policy.ReviewDeletion(policy.Rules(), c.config, c.world, m.Object)})
+		if r.Verdict == "allow" {
+			c.world.Delete(policy.RefOf(m.Object)) // the next one is deleted after it
+		}
 		return r, nil
 	}
-	if c.held.Get(policy.RefOf(m.Object)) != nil {
+	old := c.held.Get(policy.RefOf(m.Object))
+	if old != nil {
 		r.Operation = "update"
 	}
-	settled, err := policy.Settle(policy.Rules(), c.config, c.world, m.Object)
+	settled, err := policy.SettleUpdate(policy.Rules(), c.config, c.world, old, m.Object)
 	if err != nil {
 		return r, err
 	}
-	r.settle(settled, policy.Unjudged(policy.Rules(), c.config, c.world, m.Object))
+	r.judge(settled)
+	r.missing(policy.Unjudged(policy.Rules(), c.config, c.world, m.Object))
 	return r, nil
 }

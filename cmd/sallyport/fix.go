@@ -73,7 +73,7 @@ func fixFile(config *policy.Config, world policy.World, f file) ([]byte, error) 
 		if m.Object == nil {
 			continue
 		}
-		settled, err := policy.Settle(policy.Rules(), config, world, m.Object)
+		settled, err := policy.Settle(policy.Rules(), config.On(today()), world, m.Object)
 		if err != nil {
 			return nil, err
 		}

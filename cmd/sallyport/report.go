@@ -74,7 +74,7 @@ func newResult(m policy.Manifest) result {
 	return r
 }
 
-func (r *result) settle(settled policy.Settled, missing []policy.NotJudged) {
+func (r *result) judge(settled policy.Settled) {
 	if policy.Denies(settled.Findings) {
 		r.Verdict = "deny"
 	}
@@ -86,7 +86,10 @@ func (r *result) settle(settled policy.Settled, missing []policy.NotJudged) {
 			Path: f.At.String(), Got: f.Got, Problem: f.Problem, Remedy: f.Remedy,
 		})
 	}
-	for _, m := range missing {
+}
+
+func (r *result) missing(rules []policy.NotJudged) {
+	for _, m := range rules {
 		r.NotJudged = append(r.NotJudged, notJudged{Rule: m.Rule.ID, Needs: string(m.Needs)})
 	}
 }

@@ -16,25 +16,29 @@ import (
 	"sallyport.dev/policy"
 )
 
-// probe breaks a rule whatever the cluster holds.
+// probe breaks a rule whatever the cluster holds, and lacks what is completed.
 const probe = `{"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry",
 "metadata": {"name": "probe", "namespace": "default"},
-"spec": {"hosts": ["probe.invalid"], "ports": [{"number": 443, "name": "https", "protocol": "HTTPS"}], "resolution": "DNS"}}`
+"spec": {"hosts": ["%s.invalid"], "ports": [{"number": 443, "name": "https", "protocol": "HTTPS"}]}}`
 
 // Install registers the webhooks as deploy/base does, but for the address, and
-// returns when the API server asks them: it reads changed configurations with
-// a delay (k8s.io/apiserver pkg/admission/configuration).
+// returns when the API server asks both: it reads changed configurations with a
+// delay (k8s.io/apiserver pkg/admission/configuration).
 func (g *Guard) Install(ctx context.Context) error {
 	if err := g.Register(ctx); err != nil {
 		return err
 	}
-	var answer string
+	var last string
+	ask := func(ctx context.Context, host string) string {
+		result := g.cluster.Admin.Kubectl(ctx, fmt.Sprintf(probe, host), "create", "--dry-run=server", "-o", "jsonpath={.spec.resolution}", "-f", "-")
+		last = result.Stdout + result.Stderr
+		return last
+	}
 	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, readyTimeout, true, func(ctx context.Context) (bool, error) {
-		answer = g.cluster.Admin.Kubectl(ctx, probe, "create", "--dry-run=server", "-f", "-").Stderr
-		return strings.Contains(answer, "SP501"), nil
+		return strings.Contains(ask(ctx, "probe"), "SP501") && ask(ctx, "probe.default.api.example.com") == "DNS", nil
 	})
 	if err != nil {
-		return fmt.Errorf("the API server does not ask sallyport: %w: %s", err, answer)
+		return fmt.Errorf("the API server does not ask sallyport: %w: %s", err, last)
 	}
 	return nil
 }

@@ -45,8 +45,8 @@ func mappingStops() []stop {
 			as:  "team-namespace", args: []string{"diff"}, file: "deploy/examples/app2-short.yaml", silent: true,
 		},
 		{
-			say: "... and applied again, it changes nothing.",
-			as:  "team-namespace", args: []string{"apply"}, file: "deploy/examples/app2-short.yaml",
+			say: "... and applied again, it changes nothing. kubectl says \"configured\" where it sent a patch; what is stored is the same version as before.",
+			as:  "team-namespace", args: []string{"apply"}, file: "deploy/examples/app2-short.yaml", unchanged: true,
 		},
 	}
 }
@@ -193,7 +193,7 @@ spec:
   endpoints: [{address: my-nginx.foo.bar}]`,
 		},
 		{
-			say: "A synthetic host whose endpoint is the cluster's metadata service: the waypoint could reach it, the tenant never could.",
+			say: "A synthetic host whose endpoint is the node's metadata service: the waypoint could reach it, the tenant never could.",
 			as:  "team-a", args: []string{"create"}, refused: "SP105",
 			manifest: `
 apiVersion: networking.istio.io/v1
@@ -236,7 +236,7 @@ spec:
 func closingStops() []stop {
 	return []stop{
 		{
-			say: "What is off the egress path is not sallyport's business: an ordinary external host with the team's own settings.",
+			say: "What is off the egress path is not sallyport's business: an ordinary DestinationRule for a service of the mesh.",
 			as:  "team-b", args: []string{"create"},
 			manifest: `
 apiVersion: networking.istio.io/v1

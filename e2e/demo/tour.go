@@ -35,6 +35,7 @@ type stop struct {
 	stored    string // kind/name whose stored form is compared with the file
 	namespace string // where it is stored
 	silent    bool   // the command must print nothing
+	unchanged bool   // the objects of the file must keep their resourceVersion
 }
 
 func newTour(ctx context.Context, c *cluster.Cluster) (*tour, error) {
@@ -89,11 +90,19 @@ func (t *tour) show(ctx context.Context, s stop) error {
 		args = append(args, "-f", "-")
 	}
 	fmt.Printf("\n%s$ %s\n", t.dim("["+s.as+"] "), command)
+	before := t.versions(ctx, s)
 	result := t.users[s.as].Kubectl(ctx, stdin, args...)
 	if result.Err != nil {
 		return result.Err
 	}
 	t.print(result, s.refused != "")
+	if s.unchanged {
+		after := t.versions(ctx, s)
+		fmt.Printf("\nresourceVersions before: %s, after: %s\n", before, after)
+		if before != after {
+			return fmt.Errorf("stop %d: something was stored", t.stops)
+		}
+	}
 	if err := s.judge(result); err != nil {
 		return fmt.Errorf("stop %d: %w", t.stops, err)
 	}
@@ -101,6 +110,14 @@ func (t *tour) show(ctx context.Context, s stop) error {
 		return nil
 	}
 	return t.showStored(ctx, s, stdin)
+}
+
+// versions lists the resourceVersions of the objects of the stop's file.
+func (t *tour) versions(ctx context.Context, s stop) string {
+	if !s.unchanged {
+		return ""
+	}
+	return t.users[s.as].Kubectl(ctx, "", "get", "-f", filepath.Join(t.repository, s.file), "-o", "jsonpath={.items[*].metadata.resourceVersion}").Stdout
 }
 
 func (s stop) judge(result cluster.Result) error {

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 )
 
@@ -63,7 +65,9 @@ func benchObjects() map[string]struct {
 func eachWorld(b *testing.B, f func(b *testing.B, world World, o Object)) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		world := mappings(b, n)
-		for name, object := range benchObjects() {
+		objects := benchObjects()
+		for _, name := range slices.Sorted(maps.Keys(objects)) {
+			object := objects[name]
 			o, err := Decode(object.kind, []byte(object.json))
 			if err != nil {
 				b.Fatal(err)

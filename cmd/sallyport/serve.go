@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -114,7 +115,10 @@ func newManager(cluster *rest.Config, config *policy.Config, flags *serveFlags) 
 	manager, err := ctrl.NewManager(cluster, ctrl.Options{
 		Metrics:                 metricsserver.Options{BindAddress: flags.metricsAddr},
 		HealthProbeBindAddress:  flags.healthAddr,
-		WebhookServer:           ctrlwebhook.NewServer(ctrlwebhook.Options{Host: flags.host, Port: flags.port, CertDir: flags.certDir}),
+		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
+			Host: flags.host, Port: flags.port, CertDir: flags.certDir,
+			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }},
+		}),
 		GracefulShutdownTimeout: &flags.drainTimeout,
 	})
 	if err != nil {

@@ -12,6 +12,10 @@ VERSION_PKG := k8s.io/component-base/version
 # Without a version clients take the API server for an ancient one.
 KUBERNETES_LDFLAGS := -s -w -X $(VERSION_PKG).gitVersion=$(KUBERNETES) -X $(VERSION_PKG).gitMajor=1 -X $(VERSION_PKG).gitMinor=36
 
+WORLDS ?= 100000
+SEED ?= 1
+FUZZTIME ?= 60s
+
 .PHONY: help
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +33,17 @@ demo: build controlplane ## show sallyport at work on a real API server (DEMO=on
 test: controlplane ## run all tests with the race detector, on a real API server
 	go test -race ./...
 	go test -C e2e -race -timeout 30m ./...
+
+.PHONY: test-long
+test-long: ## hold 100000 random Worlds against the oracle (WORLDS and SEED change them)
+	go test -run '^TestOracle$$' -count 1 -timeout 60m -v ./policy -worlds $(WORLDS) -seed $(SEED)
+
+.PHONY: fuzz
+fuzz: ## fuzz each target for a minute, one after the other (FUZZTIME changes it)
+	@set -e; for target in $$(go test -list '^Fuzz' ./policy | grep '^Fuzz'); do \
+		echo "$$target:"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel 1 ./policy; \
+	done
 
 .PHONY: e2e
 e2e: controlplane ## run the tests on a real API server alone

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"strings"
 	"testing"
-
-	"sallyport.dev/e2e/guard"
 )
 
 const openRule = `{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [{"group": "networking.istio.io", "kind": "Hostname", "name": "app1.team-old.api.example.com.invalid", "port": 443}]}`
@@ -35,40 +33,4 @@ func TestOldObjects(t *testing.T) {
 
 	kubectl(t, s.builder, oldRoute(`, "namespace": "team-old"`, openRule), "create", "-f", "-")
 	kubectl(t, user, "", "delete", "httproute/old")
-}
-
-// TestOutage: with sallyport down, what it judges waits, and nothing else does.
-func TestOutage(t *testing.T) {
-	user := tenant(t, "team-down")
-	admin := testCluster().Admin
-	log := &lockedBuffer{}
-	g, err := guard.Start(t.Context(), testCluster(), guard.Options{Binary: shared.binary, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Install(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := testGuard().Install(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
-	if err := g.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, user, `failed calling webhook "validate.sallyport.dev"`, oldRoute("", closedRule), "create", "--dry-run=server", "-f", "-")
-	for _, manifest := range []string{
-		`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "free"}}`,
-		`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "free"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}`,
-		`{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "free"}, "spec": {"ports": [{"port": 80}]}}`,
-		`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "free"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}}}`,
-	} {
-		kubectl(t, user, manifest, "create", "--dry-run=server", "-f", "-")
-	}
-	kubectl(t, admin, `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "free"}}`, "create", "--dry-run=server", "-f", "-")
-	kubectl(t, admin, `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bound", "labels": {"istio.io/use-waypoint": "egress-waypoint"}}}`, "create", "--dry-run=server", "-f", "-")
-	if err := racesIn(log); err != nil {
-		t.Error(err)
-	}
 }

@@ -197,7 +197,7 @@ func yamlError(file string, root *yaml.Node, err error) error {
 		if field, _, found := strings.Cut(text, " not found in type "); found {
 			text = field + " is not known"
 		}
-		text = strings.NewReplacer("policy.configFile", "a "+configKind, "policy.Waypoint", "a waypoint").Replace(text)
+		text = strings.NewReplacer("policy.configFile", "a "+configKind, "policy.Waypoint", "a waypoint", "policy.Enforcement", "an enforcement", "policy.Exemption", "an exemption", "policy.Action", "an action").Replace(text)
 		all = append(all, fmt.Errorf("%s:%d: %s%s", file, line, fieldAt(root, line), text))
 	}
 	return errors.Join(all...)

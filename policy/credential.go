@@ -48,6 +48,11 @@ func (c credential) secret() bool {
 	return c.Scheme == "" || c.Scheme == kubernetesScheme
 }
 
+// foreign tells whether the credential says another namespace than this one.
+func (c credential) foreign(namespace string) bool {
+	return c.Namespace != "" && c.Namespace != namespace
+}
+
 func isName(s string) bool {
 	return len(validation.IsDNS1123Subdomain(s)) == 0
 }

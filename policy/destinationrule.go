@@ -16,6 +16,9 @@ type DestinationRuleSpec struct {
 	Host          string         `json:"host"`
 	TrafficPolicy *TrafficPolicy `json:"trafficPolicy"`
 	Subsets       []Subset       `json:"subsets"`
+	ExportTo      []string       `json:"exportTo"`
+
+	WorkloadSelector *WorkloadSelectors `json:"workloadSelector"`
 }
 
 type Subset struct {
@@ -26,11 +29,27 @@ type Subset struct {
 type TrafficPolicy struct {
 	TLS               *ClientTLS          `json:"tls"`
 	PortLevelSettings []PortTrafficPolicy `json:"portLevelSettings"`
+	LoadBalancer      *LoadBalancer       `json:"loadBalancer"`
+	ProxyProtocol     *ProxyProtocol      `json:"proxyProtocol"`
+	Tunnel            *Tunnel             `json:"tunnel"`
 }
 
 type PortTrafficPolicy struct {
-	Port *PortSelector `json:"port"`
-	TLS  *ClientTLS    `json:"tls"`
+	Port         *PortSelector `json:"port"`
+	TLS          *ClientTLS    `json:"tls"`
+	LoadBalancer *LoadBalancer `json:"loadBalancer"`
+}
+
+type LoadBalancer struct {
+	Simple string `json:"simple"`
+}
+
+type ProxyProtocol struct {
+	Version string `json:"version"`
+}
+
+type Tunnel struct {
+	TargetHost string `json:"targetHost"`
 }
 
 type PortSelector struct {

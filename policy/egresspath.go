@@ -1,6 +1,11 @@
 package policy
 
-import "slices"
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+)
 
 // What is on the egress path, for rules that several kinds or fields share.
 
@@ -38,23 +43,35 @@ func leavesByWaypoint(p *Pass, r *Route) bool {
 // pilot/pkg/config/kube/gateway/route_collections.go, HTTPRouteCollection), so
 // that a route on an own ServiceEntry lands on every other one of the same host.
 func attachesToEgress(p *Pass, r *Route) bool {
-	for _, parent := range r.Spec.ParentRefs {
-		if parent.Group == nil || *parent.Group != istioNetworkingGroup || parent.Kind == nil || *parent.Kind != "ServiceEntry" {
-			continue
-		}
-		namespace := r.Namespace
-		if parent.Namespace != nil {
-			namespace = *parent.Namespace
-		}
-		// What is not there yet can be bound when it comes.
-		if p.Config.EgressNamespace(namespace) {
-			return true
-		}
-		if se := serviceEntryIn(p.World, namespace, parent.Name); se != nil && leavesByEgress(p, se) {
-			return true
-		}
+	for range egressParents(p, r) {
+		return true
 	}
 	return false
+}
+
+// egressParents yields the parents by which the route attaches to such hosts,
+// by their index. The ServiceEntry is nil when it is not there yet.
+func egressParents(p *Pass, r *Route) iter.Seq2[int, *ServiceEntry] {
+	return func(yield func(int, *ServiceEntry) bool) {
+		for i := range r.Spec.ParentRefs {
+			if se, egress := egressParent(p, r, &r.Spec.ParentRefs[i]); egress && !yield(i, se) {
+				return
+			}
+		}
+	}
+}
+
+func egressParent(p *Pass, r *Route, parent *ParentRef) (se *ServiceEntry, egress bool) {
+	if !parent.serviceEntry() {
+		return nil, false
+	}
+	namespace := r.Namespace
+	if parent.Namespace != nil {
+		namespace = *parent.Namespace
+	}
+	se = serviceEntryIn(p.World, namespace, parent.Name)
+	// What is not there yet can be bound when it comes.
+	return se, p.Config.EgressNamespace(namespace) || se != nil && leavesByEgress(p, se)
 }
 
 // leavesByEgress tells whether a host of the ServiceEntry leaves by an egress
@@ -105,12 +122,65 @@ func protectors(config *Config, world World, h Host) []*ServiceEntry {
 
 // protectable returns every ServiceEntry that can protect its hosts.
 func protectable(config *Config, world World) []Object {
-	candidates := world.Labelled(ServiceEntryKind)
+	var candidates []Object
 	for _, w := range config.EgressWaypoints {
+		candidates = append(candidates, world.Bound(ServiceEntryKind, w)...)
 		candidates = append(candidates, world.InNamespace(ServiceEntryKind, w.Namespace)...)
-	}
-	for _, namespace := range world.Labelled(NamespaceKind) {
-		candidates = append(candidates, world.InNamespace(ServiceEntryKind, namespace.Metadata().Name)...)
+		for _, namespace := range world.Bound(NamespaceKind, w) {
+			candidates = append(candidates, world.InNamespace(ServiceEntryKind, namespace.Metadata().Name)...)
+		}
 	}
 	return candidates
+}
+
+// ofNamespace tells whether the host is a synthetic one of the namespace.
+func ofNamespace(config *Config, h Host, namespace string) bool {
+	synthetic, err := ParseSynthetic(h, config.SyntheticSuffix)
+	return err == nil && synthetic.Namespace == namespace
+}
+
+// fullHost returns the host that a DestinationRule or a VirtualService of a
+// namespace means. istiod completes a name without a dot to that of a Service
+// of the namespace (istio.io/istio pilot/pkg/model/config.go,
+// ResolveShortnameToFQDN). A wildcard is taken as it stands: "*" is never
+// completed, and nobody who writes "*invalid" means Services.
+func fullHost(config *Config, namespace, name string) Host {
+	h := ParseHost(name)
+	if h == "" || h.Wildcard() || strings.Contains(name, ".") {
+		return h
+	}
+	return Host(string(h) + "." + namespace + ".svc." + string(config.ClusterDomain))
+}
+
+// routesEgress tells whether the VirtualService has a say in traffic of an
+// egress waypoint, as leavesByWaypoint does for routes: it sends to a synthetic
+// host, it stands for a host that is synthetic or leaves by an egress waypoint,
+// or the platform leaves requests to it.
+func routesEgress(p *Pass, vs *VirtualService) bool {
+	if vs.sendsTo(p.Config.Synthetic) || delegatedByPlatform(p, vs) {
+		return true
+	}
+	return vs.inMesh() && slices.ContainsFunc(vs.Spec.Hosts, func(name string) bool {
+		h := fullHost(p.Config, vs.Namespace, name)
+		return h.Reaches(p.Config.SyntheticSuffix) || len(protectors(p.Config, p.World, h)) > 0
+	})
+}
+
+// delegatedByPlatform tells whether a VirtualService of an egress namespace
+// delegates to this one, which has no hosts of its own then. There are few of
+// those.
+func delegatedByPlatform(p *Pass, vs *VirtualService) bool {
+	if len(vs.Spec.Hosts) > 0 {
+		return false
+	}
+	for _, namespace := range p.Config.egressNamespaces() {
+		for _, root := range typed[*VirtualService](p.World.InNamespace(VirtualServiceKind, namespace)) {
+			for _, http := range root.Spec.HTTP {
+				if d := http.Delegate; d != nil && d.Name == vs.Name && cmp.Or(d.Namespace, namespace) == vs.Namespace {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

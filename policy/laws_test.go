@@ -38,6 +38,11 @@ func settle(t *testing.T, c caseFile, o Object) Settled {
 	return settled
 }
 
+// reviewBoth judges the object and its deletion.
+func reviewBoth(rules []*Rule, c caseFile, world World, o Object) []Finding {
+	return slices.Concat(Review(rules, c.Config, world, o), ReviewDeletion(rules, c.Config, world, o))
+}
+
 func answers(findings []Finding) string {
 	var lines []string
 	for _, f := range findings {
@@ -109,7 +114,7 @@ func TestReadsAreDeclared(t *testing.T) {
 		used := map[Kind]bool{}
 		eachObject(t, func(t *testing.T, c caseFile, o Object) {
 			a := newAsked(c.Snapshot())
-			Review([]*Rule{rule}, c.Config, a, o)
+			reviewBoth([]*Rule{rule}, c, a, o)
 			for kind := range a.kinds {
 				used[kind] = true
 			}
@@ -130,15 +135,23 @@ func TestReadsAreDeclared(t *testing.T) {
 // TestKindsAreUsed: every kind that a rule judges has a case that breaks it.
 func TestKindsAreUsed(t *testing.T) {
 	for _, rule := range Rules() {
-		broken := map[Kind]bool{}
+		broken, held := map[Kind]bool{}, map[Kind]bool{}
 		eachObject(t, func(t *testing.T, c caseFile, o Object) {
 			if len(Review([]*Rule{rule}, c.Config, c.Snapshot(), o)) > 0 {
 				broken[o.Kind()] = true
+			}
+			if len(ReviewDeletion([]*Rule{rule}, c.Config, c.Snapshot(), o)) > 0 {
+				held[o.Kind()] = true
 			}
 		})
 		for _, kind := range rule.Check.Kinds() {
 			if !broken[kind] {
 				t.Errorf("%s judges %s, but no case of that kind breaks it", rule.ID, kind)
+			}
+		}
+		for _, kind := range rule.Delete.Kinds() {
+			if !held[kind] {
+				t.Errorf("%s judges the deletion of %s, but no case refuses one", rule.ID, kind)
 			}
 		}
 	}
@@ -196,7 +209,7 @@ func sow(node any, n *int) {
 	switch node := node.(type) {
 	case map[string]any:
 		for key, child := range node {
-			if key != "labels" && key != "annotations" && key != "matchLabels" {
+			if !usersKeys(key, child) {
 				sow(child, n)
 			}
 		}
@@ -209,18 +222,30 @@ func sow(node any, n *int) {
 	}
 }
 
+// usersKeys tells whether the keys of this member are the user's own.
+func usersKeys(key string, child any) bool {
+	members, ok := child.(map[string]any)
+	switch key {
+	case "labels", "annotations", "matchLabels", "ports", "set", "add", "withoutHeaders":
+		return ok
+	case "headers", "queryParams": // of a VirtualService's match
+		return ok && members["request"] == nil && members["response"] == nil
+	}
+	return false
+}
+
 // TestReviewNeedsNoSettle: a validator stands alone. Objects without any spec,
 // or with null in place of every value, are judged without a panic.
 func TestReviewNeedsNoSettle(t *testing.T) {
 	eachObject(t, func(t *testing.T, c caseFile, o Object) {
-		Review(Rules(), c.Config, c.Snapshot(), o)
-		Review(Rules(), c.Config, &Snapshot{}, o)
+		reviewBoth(Rules(), c, c.Snapshot(), o)
+		reviewBoth(Rules(), c, &Snapshot{}, o)
 		for _, hollow := range hollowed(t, o.Metadata().Raw()) {
 			object, err := Decode(o.Kind(), hollow)
 			if err != nil {
 				t.Fatalf("%s: %s: %v", c.Name, hollow, err)
 			}
-			Review(Rules(), c.Config, c.Snapshot(), object)
+			reviewBoth(Rules(), c, c.Snapshot(), object)
 			if _, err := Settle(Rules(), c.Config, c.Snapshot(), object); err != nil {
 				t.Errorf("%s: %s: %v", c.Name, hollow, err)
 			}
@@ -271,12 +296,18 @@ func hollowed(t *testing.T, raw []byte) [][]byte {
 func TestDenialsDiscloseNothing(t *testing.T) {
 	eachObject(t, func(t *testing.T, c caseFile, o Object) {
 		text := answers(settle(t, c, o).Findings)
+		visible := func(name string) bool {
+			return strings.Contains(string(o.Metadata().Raw()), name) || configured(c.Config, name) ||
+				slices.ContainsFunc(c.World, func(m Manifest) bool {
+					return m.Object != nil && m.Object.Metadata().Namespace == o.Metadata().Namespace && m.Object.Metadata().Name == name
+				})
+		}
 		for _, m := range c.World {
 			if m.Object == nil || m.Object.Kind() == NamespaceKind || m.Object.Metadata().Namespace == o.Metadata().Namespace {
 				continue
 			}
 			name := m.Object.Metadata().Name
-			if strings.Contains(text, name) && !strings.Contains(string(o.Metadata().Raw()), name) && !configured(c.Config, name) {
+			if !visible(name) && (strings.Contains(text, quote(name)) || strings.Contains(text, "/"+name)) {
 				t.Errorf("%s: %s: the answer names %s:\n%s", c.Name, RefOf(o), RefOf(m.Object), text)
 			}
 		}
@@ -291,7 +322,7 @@ func configured(config *Config, name string) bool {
 // write instead, in the form that the denial needs.
 func TestFindingsAreComplete(t *testing.T) {
 	eachObject(t, func(t *testing.T, c caseFile, o Object) {
-		for _, f := range Review(Rules(), c.Config, c.Snapshot(), o) {
+		for _, f := range reviewBoth(Rules(), c, c.Snapshot(), o) {
 			for _, text := range []string{f.Problem, f.Remedy} {
 				if text == "" || strings.HasSuffix(text, ".") || text[0] >= 'A' && text[0] <= 'Z' || strings.Contains(text, "\n") {
 					t.Errorf("%s: %q is not the part of a sentence", f.Rule.ID, text)
@@ -324,7 +355,7 @@ func TestRulesAreWellFormed(t *testing.T) {
 		if rule.Severity != Deny && rule.Severity != Warn {
 			t.Errorf("%s: severity %q", rule.ID, rule.Severity)
 		}
-		if len(rule.Check.Kinds()) == 0 {
+		if len(rule.Check.Kinds())+len(rule.Delete.Kinds()) == 0 {
 			t.Errorf("%s judges nothing", rule.ID)
 		}
 		if !slices.IsSorted(rule.Reads) {

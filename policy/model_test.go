@@ -74,6 +74,8 @@ func TestModelFollowsTheAPI(t *testing.T) {
 		ours, real []field
 	}{
 		{"ServiceEntry", goFields(reflect.TypeFor[ServiceEntrySpec](), "", depth), protoFields((&networking.ServiceEntry{}).ProtoReflect().Descriptor(), "", depth)},
+		{"ServiceEntryStatus", goFields(reflect.TypeFor[ServiceEntryStatus](), "", depth), protoFields((&networking.ServiceEntryStatus{}).ProtoReflect().Descriptor(), "", depth)},
+		{"WorkloadEntry", goFields(reflect.TypeFor[WorkloadEntrySpec](), "", depth), protoFields((&networking.WorkloadEntry{}).ProtoReflect().Descriptor(), "", depth)},
 		{"DestinationRule", goFields(reflect.TypeFor[DestinationRuleSpec](), "", depth), protoFields((&networking.DestinationRule{}).ProtoReflect().Descriptor(), "", depth)},
 		{"HTTPRoute", goFields(reflect.TypeFor[RouteSpec](), "", depth), goFields(reflect.TypeFor[gatewayv1.HTTPRouteSpec](), "", depth)},
 	} {

@@ -27,6 +27,9 @@ type Case struct {
 	Fixed []Manifest
 	// Good objects are admitted as they are, without a word.
 	Good []Manifest
+	// BadDelete names objects of the World that are not let go. Want has the
+	// answers after those to Bad. GoodDelete names some that are.
+	BadDelete, GoodDelete []Manifest
 	// Source is the text of the files, by name.
 	Source map[string]string
 }
@@ -57,6 +60,10 @@ func ParseCase(name string, data []byte) (*Case, error) {
 			c.Fixed, err = ReadManifests(f.Data, "default")
 		case "good.yaml":
 			c.Good, err = ReadManifests(f.Data, "default")
+		case "bad-delete.yaml":
+			c.BadDelete, err = ReadManifests(f.Data, "default")
+		case "good-delete.yaml":
+			c.GoodDelete, err = ReadManifests(f.Data, "default")
 		case "want":
 			c.Want = string(f.Data)
 		default:

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,8 +71,9 @@ func TestCases(t *testing.T) {
 			if c.Prose == "" {
 				t.Error("a case needs prose that says what it shows")
 			}
-			got := checkBad(t, c)
+			got := strings.Join(slices.Concat(checkBad(t, c), checkBadDelete(t, c)), "\n")
 			checkGood(t, c)
+			checkGoodDelete(t, c)
 			if *update {
 				rewriteWant(t, c.path, got)
 				return
@@ -87,7 +89,7 @@ func TestCases(t *testing.T) {
 // object that can be repaired must come out as fixed.yaml says and gets the
 // answer it would get were it not repaired; the others must still break the
 // case's rule.
-func checkBad(t *testing.T, c caseFile) string {
+func checkBad(t *testing.T, c caseFile) []string {
 	t.Helper()
 	var answers []string
 	for _, bad := range c.Bad {
@@ -111,7 +113,40 @@ func checkBad(t *testing.T, c caseFile) string {
 		}
 		answers = append(answers, Answer(ref, findings)+"\n")
 	}
-	return strings.Join(answers, "\n")
+	return answers
+}
+
+// deletion judges the deletion of an object of the World.
+func deletion(t *testing.T, c caseFile, named Manifest) (Ref, []Finding) {
+	t.Helper()
+	ref := RefOf(named.Object)
+	held := c.Snapshot().Get(ref)
+	if held == nil {
+		t.Fatalf("%s: is not in the World, so that it cannot be deleted", ref)
+	}
+	return ref, ReviewDeletion(Rules(), c.Config, c.Snapshot(), held)
+}
+
+func checkBadDelete(t *testing.T, c caseFile) []string {
+	t.Helper()
+	var answers []string
+	for _, bad := range c.BadDelete {
+		ref, findings := deletion(t, c, bad)
+		if !breaks(findings, c.ruleOf()) {
+			t.Errorf("%s: its deletion does not break %s; it gets: %q", ref, c.ruleOf(), Answer(ref, findings))
+		}
+		answers = append(answers, Answer(ref, findings)+"\n")
+	}
+	return answers
+}
+
+func checkGoodDelete(t *testing.T, c caseFile) {
+	t.Helper()
+	for _, good := range c.GoodDelete {
+		if ref, findings := deletion(t, c, good); len(findings) > 0 {
+			t.Errorf("%s: may be deleted, yet gets %q", ref, Answer(ref, findings))
+		}
+	}
 }
 
 func checkGood(t *testing.T, c caseFile) {
@@ -185,8 +220,8 @@ func TestPages(t *testing.T) {
 			continue
 		}
 		delete(orphans, rule.ID)
-		if len(page.Bad) == 0 || len(page.Good) == 0 || page.Want == "" {
-			t.Errorf("%s: the page needs bad.yaml, want and good.yaml", rule.ID)
+		if len(page.Bad)+len(page.BadDelete) == 0 || len(page.Good)+len(page.GoodDelete) == 0 || page.Want == "" {
+			t.Errorf("%s: the page needs bad.yaml, want and good.yaml, or those of deletions", rule.ID)
 		}
 	}
 	for id := range orphans {

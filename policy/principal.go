@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // principal is the identity that a SPIFFE id of the mesh names:
@@ -23,7 +24,7 @@ func parsePrincipal(s string) (p principal, ok bool) {
 		return principal{}, false
 	}
 	parts := strings.Split(id.Path(), "/")
-	if len(parts) != 5 || parts[1] != "ns" || parts[3] != "sa" || !isName(parts[4]) {
+	if len(parts) != 5 || parts[1] != "ns" || parts[3] != "sa" || len(validation.IsDNS1123Label(parts[2])) > 0 || !isName(parts[4]) {
 		return principal{}, false
 	}
 	p = principal{TrustDomain: id.TrustDomain().Name(), Namespace: parts[2], ServiceAccount: parts[4]}

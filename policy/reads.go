@@ -2,6 +2,7 @@ package policy
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -36,6 +37,16 @@ func (a asked) Covering(kind Kind, h Host) []Object {
 func (a asked) Attached(kind Kind, parent Ref) []Object {
 	a.kinds[kind] = true
 	return a.world.Attached(kind, parent)
+}
+
+func (a asked) Bound(kind Kind, waypoint Waypoint) []Object {
+	a.kinds[kind] = true
+	return a.world.Bound(kind, waypoint)
+}
+
+func (a asked) Addressed(kind Kind, addresses netip.Prefix) []Object {
+	a.kinds[kind] = true
+	return a.world.Addressed(kind, addresses)
 }
 
 func (a asked) Labelled(kind Kind) []Object {

@@ -28,6 +28,7 @@ type ParentRef struct {
 	Kind      *string `json:"kind"`
 	Namespace *string `json:"namespace"`
 	Name      string  `json:"name"`
+	Port      *int32  `json:"port"`
 }
 
 type RouteRule struct {
@@ -37,7 +38,18 @@ type RouteRule struct {
 }
 
 type RouteMatch struct {
-	Headers []HeaderMatch `json:"headers"`
+	Path        *PathMatch    `json:"path"`
+	Headers     []HeaderMatch `json:"headers"`
+	QueryParams []HeaderMatch `json:"queryParams"`
+	// Method is a string in an HTTPRoute, and an object with type, service and
+	// method in a GRPCRoute.
+	Method any `json:"method"`
+}
+
+// PathMatch has pointers for values that may be absent or empty.
+type PathMatch struct {
+	Type  string  `json:"type"`
+	Value *string `json:"value"`
 }
 
 type HeaderMatch struct {
@@ -48,6 +60,7 @@ type HeaderMatch struct {
 
 type RouteBackendRef struct {
 	BackendRef `json:",inline"`
+	Weight     *int32        `json:"weight"`
 	Filters    []RouteFilter `json:"filters"`
 }
 
@@ -56,10 +69,14 @@ type BackendRef struct {
 	Kind      *string `json:"kind"`
 	Namespace *string `json:"namespace"`
 	Name      string  `json:"name"`
+	Port      *int32  `json:"port"`
 }
 
-// RouteFilter holds the filters that carry header values or backends.
+// RouteFilter holds the filters that carry header values, paths or backends.
 type RouteFilter struct {
+	Type                   string          `json:"type"`
+	RequestRedirect        *PathFilter     `json:"requestRedirect"`
+	URLRewrite             *PathFilter     `json:"urlRewrite"`
 	RequestHeaderModifier  *HeaderModifier `json:"requestHeaderModifier"`
 	ResponseHeaderModifier *HeaderModifier `json:"responseHeaderModifier"`
 	RequestMirror          *BackendFilter  `json:"requestMirror"`
@@ -75,6 +92,16 @@ type HeaderModifier struct {
 type Header struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
+}
+
+// PathFilter is a filter that writes the path anew.
+type PathFilter struct {
+	Path *PathModifier `json:"path"`
+}
+
+type PathModifier struct {
+	ReplaceFullPath    string `json:"replaceFullPath"`
+	ReplacePrefixMatch string `json:"replacePrefixMatch"`
 }
 
 // BackendFilter is a filter that sends requests to a backend of its own.
@@ -199,3 +226,23 @@ func (r *Route) backends() iter.Seq2[Path, *BackendRef] {
 		}
 	}
 }
+
+// used yields those backends that requests are sent to. istiod leaves out the
+// ones of weight 0, with their filters (istio.io/istio
+// pilot/pkg/config/kube/gateway/conversion.go, buildHTTPDestination).
+func (r *Route) used() iter.Seq2[Path, *BackendRef] {
+	return func(yield func(Path, *BackendRef) bool) {
+		for at, backend := range r.backends() {
+			// spec, rules, i, backendRefs, j
+			if at[3].Key == "backendRefs" && !r.Spec.Rules[at[2].Index].BackendRefs[at[4].Index].weighs() {
+				continue
+			}
+			if !yield(at, backend) {
+				return
+			}
+		}
+	}
+}
+
+// weighs tells whether the backend gets a share of the requests.
+func (b *RouteBackendRef) weighs() bool { return b.Weight == nil || *b.Weight != 0 }

@@ -24,5 +24,6 @@ type WorkloadEntry struct {
 func (*WorkloadEntry) Kind() Kind { return WorkloadEntryKind }
 
 type WorkloadEntrySpec struct {
-	Address string `json:"address"`
+	Address string            `json:"address"`
+	Labels  map[string]string `json:"labels"`
 }

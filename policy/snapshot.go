@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -30,6 +31,8 @@ const (
 	byWildcard                // what follows the '*' of a wildcard
 	byParent                  // the Ref of a route's parent
 	byLabel                   // the label that binds to a waypoint
+	byWaypoint                // the waypoint that this label names
+	byAddress                 // an address or a range of them
 )
 
 var _ World = (*Snapshot)(nil)
@@ -121,6 +124,24 @@ func (s *Snapshot) Attached(kind Kind, parent Ref) []Object {
 	return s.lookup(indexKey{kind, byParent, parent.String()})
 }
 
+// Bound returns the objects whose own label binds them to this waypoint.
+func (s *Snapshot) Bound(kind Kind, waypoint Waypoint) []Object {
+	return s.lookup(indexKey{kind, byWaypoint, waypoint.String()})
+}
+
+// Addressed returns the objects that hold these addresses.
+func (s *Snapshot) Addressed(kind Kind, addresses netip.Prefix) []Object {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []Object
+	for bits := range addresses.Bits() + 1 {
+		around := netip.PrefixFrom(addresses.Addr(), bits).Masked()
+		found = append(found, s.index[indexKey{kind, byAddress, around.String()}]...)
+	}
+	slices.SortFunc(found, byName)
+	return slices.Compact(found)
+}
+
 // Labelled returns the objects of a kind that carry the waypoint label.
 func (s *Snapshot) Labelled(kind Kind) []Object {
 	return s.lookup(indexKey{kind, byLabel, useWaypointLabel})
@@ -198,7 +219,44 @@ func keysOf(o Object) []indexKey {
 	if _, ok := o.Metadata().Labels[useWaypointLabel]; ok {
 		add(byLabel, useWaypointLabel)
 	}
+	if waypoint, ok := waypointLabel(o.Metadata(), namespaceOf(o)); ok {
+		add(byWaypoint, waypoint.String())
+	}
+	for _, addresses := range addressesOf(o) {
+		add(byAddress, addresses.String())
+	}
 	return keys
+}
+
+// namespaceOf returns the namespace that an object is in, or is.
+func namespaceOf(o Object) string {
+	if o.Kind() == NamespaceKind {
+		return o.Metadata().Name
+	}
+	return o.Metadata().Namespace
+}
+
+// addressesOf returns the addresses that an object holds, each once.
+func addressesOf(o Object) []netip.Prefix {
+	var held []netip.Prefix
+	switch o := o.(type) {
+	case *ServiceEntry:
+		for _, c := range o.claims() {
+			held = append(held, c.addresses)
+		}
+		for _, addresses := range o.virtualAddresses() {
+			// The ranges that istiod allocates from are reserved as a whole.
+			if !holds(autoAllocated, addresses) {
+				held = append(held, addresses)
+			}
+		}
+	case *WorkloadEntry:
+		if addresses, ok := parseAddresses(o.Spec.Address); ok {
+			held = append(held, addresses)
+		}
+	}
+	slices.SortFunc(held, netip.Prefix.Compare)
+	return slices.Compact(held)
 }
 
 // hostsOf returns the hosts that an object holds, each once.

@@ -8,24 +8,32 @@ func noWaypointCredential() *Rule {
 		Name:     "no-waypoint-credential",
 		Title:    "A mapping uses no key or file of the waypoint and no source of certificates but Secrets.",
 		Severity: Deny,
+		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
 		Check:    Checks{DestinationRule: checkNoWaypointCredential},
 	}
 }
 
 func checkNoWaypointCredential(p *Pass, dr *DestinationRule) {
-	host := ParseHost(dr.Spec.Host)
-	if p.Config.EgressNamespace(dr.Namespace) || !host.Reaches(p.Config.SyntheticSuffix) {
+	if p.Config.EgressNamespace(dr.Namespace) {
 		return
 	}
-	// A wildcard far beyond the synthetic hosts covers them, too, but the files
-	// that it names may be those of a sidecar.
+	host := fullHost(p.Config, dr.Namespace, dr.Spec.Host)
 	synthetic := p.Config.Synthetic(host)
+	bound := boundBy(p, dr.Namespace, host)
+	if !synthetic && !bound && !host.Reaches(p.Config.SyntheticSuffix) {
+		return
+	}
 	for at, tls := range dr.tlsSettings() {
 		if synthetic || tls.Mode == mutual {
 			checkScheme(p, dr, at, tls)
 		}
-		if synthetic {
-			checkNoFiles(p, dr, at, tls)
+		// A wildcard far beyond the synthetic hosts covers them, too, but the
+		// files that it names may be those of a sidecar.
+		switch {
+		case synthetic:
+			checkNoFiles(p, dr, at, tls.files())
+		case bound && tls.Mode == mutual:
+			checkNoFiles(p, dr, at, tls.keyFiles())
 		}
 	}
 }
@@ -42,8 +50,8 @@ func checkScheme(p *Pass, dr *DestinationRule, at Path, tls *ClientTLS) {
 	})
 }
 
-func checkNoFiles(p *Pass, dr *DestinationRule, at Path, tls *ClientTLS) {
-	for _, f := range tls.files() {
+func checkNoFiles(p *Pass, dr *DestinationRule, at Path, files []fileField) {
+	for _, f := range files {
 		if f.value == "" {
 			continue
 		}
@@ -70,6 +78,9 @@ func (t *ClientTLS) files() []fileField {
 		{"caCrl", t.CACRL},
 	}
 }
+
+// keyFiles lists those of them that hold the client certificate.
+func (t *ClientTLS) keyFiles() []fileField { return t.files()[:2] }
 
 func (t *ClientTLS) namesFiles() bool {
 	return t.ClientCertificate != "" || t.PrivateKey != ""

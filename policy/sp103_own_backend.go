@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 func ownBackend() *Rule {
 	return &Rule{
@@ -8,25 +11,100 @@ func ownBackend() *Rule {
 		Name:     "own-backend",
 		Title:    "Only the namespace that a synthetic host names sends traffic to it.",
 		Severity: Deny,
-		Check:    Checks{HTTPRoute: checkOwnBackend, ServiceEntry: checkOwnEndpoint},
+		Reads:    []Kind{VirtualServiceKind},
+		Check: Checks{
+			GRPCRoute:      checkOwnBackend,
+			HTTPRoute:      checkOwnBackend,
+			Service:        checkOwnAlias,
+			ServiceEntry:   checkOwnEndpoint,
+			TCPRoute:       checkOwnBackend,
+			TLSRoute:       checkOwnBackend,
+			UDPRoute:       checkOwnBackend,
+			VirtualService: checkOwnDestination,
+			WorkloadEntry:  checkOwnWorkload,
+		},
 	}
 }
 
 func checkOwnBackend(p *Pass, r *Route) {
-	if p.Config.EgressNamespace(r.Namespace) {
-		return
-	}
 	for at, backend := range r.backends() {
 		checkOwnTarget(p, r.Namespace, at.Key("name"), backend.Name)
 	}
 }
 
 func checkOwnEndpoint(p *Pass, se *ServiceEntry) {
-	if p.Config.EgressNamespace(se.Namespace) {
-		return
-	}
 	for i, endpoint := range se.Spec.Endpoints {
 		checkOwnTarget(p, se.Namespace, At("spec", "endpoints").Index(i).Key("address"), endpoint.Address)
+	}
+}
+
+func checkOwnWorkload(p *Pass, w *WorkloadEntry) {
+	checkOwnTarget(p, w.Namespace, At("spec", "address"), w.Spec.Address)
+}
+
+// checkOwnAlias judges a Service that stands for another host. istiod reads the
+// name in no other type of Service (istio.io/istio
+// pilot/pkg/serviceregistry/kube/conversion.go, ConvertService).
+func checkOwnAlias(p *Pass, s *Service) {
+	if s.Spec.Type == "ExternalName" {
+		checkOwnTarget(p, s.Namespace, At("spec", "externalName"), s.Spec.ExternalName)
+	}
+}
+
+func checkOwnDestination(p *Pass, vs *VirtualService) {
+	if p.Config.EgressNamespace(vs.Namespace) {
+		return
+	}
+	for at, destination := range vs.destinations() {
+		checkOwnTarget(p, vs.Namespace, at.Key("host"), destination.Host)
+	}
+	for i, http := range vs.Spec.HTTP {
+		if http.Delegate != nil {
+			checkOwnDelegate(p, vs, At("spec", "http").Index(i).Key("delegate"), http.Delegate)
+		}
+	}
+	checkNotLent(p, vs)
+}
+
+// checkOwnDelegate judges a rule that leaves its requests to the VirtualService
+// of another namespace. istiod asks nothing but whether that one is exported
+// (istio.io/istio pilot/pkg/model/virtualservice_controller.go,
+// mergeVirtualServices).
+func checkOwnDelegate(p *Pass, vs *VirtualService, at Path, delegate *VSDelegate) {
+	if delegate.Namespace == "" || delegate.Namespace == vs.Namespace {
+		return
+	}
+	to := find[*VirtualService](p.World, VirtualServiceKind, delegate.Namespace, delegate.Name)
+	if to == nil || !to.sendsTo(func(h Host) bool { return p.Config.Synthetic(h) && !ofNamespace(p.Config, h, vs.Namespace) }) {
+		return
+	}
+	p.Report(Finding{
+		At: at.Key("name"), Got: delegate.Name,
+		Problem: "sends requests to a synthetic host of another namespace",
+		Remedy:  fmt.Sprintf("delegate to a VirtualService of %s", vs.Namespace),
+		Others:  []Ref{RefOf(to)},
+	})
+}
+
+// checkNotLent judges the other end: a VirtualService without hosts is one that
+// others delegate to, and every namespace may, unless exportTo says otherwise.
+func checkNotLent(p *Pass, vs *VirtualService) {
+	if len(vs.Spec.Hosts) > 0 || !vs.sendsTo(p.Config.Synthetic) {
+		return
+	}
+	f := Finding{
+		Problem: "lends the synthetic host to every namespace that delegates requests to this VirtualService",
+		Remedy:  `write exportTo: ["."]`,
+	}
+	if len(vs.Spec.ExportTo) == 0 {
+		f.At, f.Problem = At("spec", "exportTo"), "is missing and "+f.Problem
+		p.Report(f)
+	}
+	for i, to := range vs.Spec.ExportTo {
+		if !slices.Contains([]string{".", "~", vs.Namespace}, to) && !p.Config.EgressNamespace(to) {
+			f.At, f.Got = At("spec", "exportTo").Index(i), to
+			p.Report(f)
+		}
 	}
 }
 
@@ -34,7 +112,7 @@ func checkOwnEndpoint(p *Pass, se *ServiceEntry) {
 // built from the own namespace, so that no spelling passes for another.
 func checkOwnTarget(p *Pass, namespace string, at Path, name string) {
 	host := ParseHost(name)
-	if !p.Config.Synthetic(host) {
+	if !p.Config.Synthetic(host) || p.Config.EgressNamespace(namespace) {
 		return
 	}
 	synthetic, err := ParseSynthetic(host, p.Config.SyntheticSuffix)

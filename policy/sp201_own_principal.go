@@ -13,7 +13,7 @@ func ownPrincipal() *Rule {
 		Title:    "A route on a shared host takes only the requests of workloads of its own namespace.",
 		Severity: Deny,
 		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
-		Check:    Checks{HTTPRoute: checkOwnPrincipal},
+		Check:    Checks{GRPCRoute: checkOwnPrincipal, HTTPRoute: checkOwnPrincipal},
 	}
 }
 

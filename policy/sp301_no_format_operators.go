@@ -11,8 +11,12 @@ func noFormatOperators() *Rule {
 		Name:     "no-format-operators",
 		Title:    "Header values on the egress path are plain text: nothing for Envoy to fill in.",
 		Severity: Deny,
-		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
-		Check:    Checks{HTTPRoute: checkNoFormatOperators},
+		Reads:    []Kind{NamespaceKind, ServiceEntryKind, VirtualServiceKind},
+		Check: Checks{
+			GRPCRoute:      checkNoFormatOperators,
+			HTTPRoute:      checkNoFormatOperators,
+			VirtualService: checkNoOperatorsInRules,
+		},
 	}
 }
 
@@ -21,18 +25,31 @@ func checkNoFormatOperators(p *Pass, r *Route) {
 		return
 	}
 	for at, header := range r.headers() {
-		operator := formatOperator(header.Value)
-		if operator == "" {
-			continue
-		}
-		f := Finding{
-			At: at.Key("value"), Got: operator,
-			Problem: fmt.Sprintf("is an instruction to Envoy, which would fill the header %s itself, for instance with the caller's identity", quote(header.Name)),
-			Remedy:  `write plain text, with "%%" for a percent sign`,
-		}
-		if strings.LastIndexByte(operator, '%') == 0 {
-			f.Problem = "begins an instruction to Envoy that does not end, for which Envoy refuses the listener of all tenants"
-		}
-		p.Report(f)
+		checkPlainValue(p, at.Key("value"), header)
 	}
+}
+
+func checkNoOperatorsInRules(p *Pass, vs *VirtualService) {
+	if !routesEgress(p, vs) {
+		return
+	}
+	for at, header := range vs.headers() {
+		checkPlainValue(p, at, header)
+	}
+}
+
+func checkPlainValue(p *Pass, at Path, header Header) {
+	operator := formatOperator(header.Value)
+	if operator == "" {
+		return
+	}
+	f := Finding{
+		At: at, Got: operator,
+		Problem: fmt.Sprintf("is an instruction to Envoy, which would fill the header %s itself, for instance with the caller's identity", quote(header.Name)),
+		Remedy:  `write plain text, with "%%" for a percent sign`,
+	}
+	if strings.LastIndexByte(operator, '%') == 0 {
+		f.Problem = "begins an instruction to Envoy that does not end, for which Envoy refuses the listener of all tenants"
+	}
+	p.Report(f)
 }

@@ -1,15 +1,17 @@
 package policy
 
-import "strings"
-
 func principalHeaderUntouched() *Rule {
 	return &Rule{
 		ID:       "SP302",
 		Name:     "principal-header-untouched",
 		Title:    "Nobody but the platform's EnvoyFilter writes the principal header.",
 		Severity: Deny,
-		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
-		Check:    Checks{HTTPRoute: checkPrincipalHeaderUntouched},
+		Reads:    []Kind{NamespaceKind, ServiceEntryKind, VirtualServiceKind},
+		Check: Checks{
+			GRPCRoute:      checkPrincipalHeaderUntouched,
+			HTTPRoute:      checkPrincipalHeaderUntouched,
+			VirtualService: checkPrincipalUntouchedByRules,
+		},
 	}
 }
 
@@ -18,12 +20,26 @@ func checkPrincipalHeaderUntouched(p *Pass, r *Route) {
 		return
 	}
 	for at, header := range r.headers() {
-		if strings.EqualFold(header.Name, p.Config.PrincipalHeader) {
-			p.Report(Finding{
-				At: at.Key("name"), Got: header.Name,
-				Problem: "is the header that carries the caller's identity inside of the waypoint",
-				Remedy:  "use another header, or remove this one with a filter's remove list",
-			})
-		}
+		checkOtherHeader(p, at.Key("name"), header.Name, "a filter's remove list")
 	}
+}
+
+func checkPrincipalUntouchedByRules(p *Pass, vs *VirtualService) {
+	if !routesEgress(p, vs) {
+		return
+	}
+	for at, header := range vs.headers() {
+		checkOtherHeader(p, at, header.Name, "headers.request.remove")
+	}
+}
+
+func checkOtherHeader(p *Pass, at Path, name, remover string) {
+	if !sameHeader(name, p.Config.PrincipalHeader) {
+		return
+	}
+	p.Report(Finding{
+		At: at, Got: name,
+		Problem: "is the header that carries the caller's identity inside of the waypoint",
+		Remedy:  "use another header, or remove this one with " + remover,
+	})
 }

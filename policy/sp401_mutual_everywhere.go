@@ -119,17 +119,13 @@ func checkMutualPorts(p *Pass, se *ServiceEntry) {
 }
 
 func checkPortsBy(p *Pass, se *ServiceEntry, dr *DestinationRule) {
-	rule := "DestinationRule " + quote(dr.Name)
-	if dr.Namespace != se.Namespace {
-		rule = "a DestinationRule of the platform"
-	}
 	for i, port := range se.Spec.Ports {
 		if dr.Spec.TrafficPolicy.tlsOf(port.Number) != nil {
 			continue
 		}
 		p.Report(Finding{
 			At: At("spec", "ports").Index(i).Key("number"), Got: fmt.Sprint(port.Number),
-			Problem: fmt.Sprintf("has no TLS settings in %s, so that it is in plaintext", rule),
+			Problem: fmt.Sprintf("has no TLS settings in %s, so that it is in plaintext", nameOf(dr, se)),
 			Remedy:  "write spec.trafficPolicy.tls there, for all ports, first",
 			Others:  []Ref{RefOf(dr)},
 		})

@@ -38,6 +38,15 @@ func (t *Targets) each() iter.Seq2[Path, *TargetRef] {
 	}
 }
 
+// references returns every reference.
+func (t *Targets) references() []TargetRef {
+	var refs []TargetRef
+	for _, ref := range t.each() {
+		refs = append(refs, *ref)
+	}
+	return refs
+}
+
 // WasmPlugin is what the rules read of an extensions.istio.io WasmPlugin.
 type WasmPlugin struct {
 	Meta `json:"metadata"`
@@ -92,6 +101,24 @@ type ClaimToHeader struct {
 	Header string `json:"header"`
 }
 
+// headersWritten yields the names of the request headers that are written from
+// a token.
+func (a *RequestAuthentication) headersWritten() iter.Seq2[Path, string] {
+	return func(yield func(Path, string) bool) {
+		for i, rule := range a.Spec.JWTRules {
+			at := At("spec", "jwtRules").Index(i)
+			if rule.OutputPayloadToHeader != "" && !yield(at.Key("outputPayloadToHeader"), rule.OutputPayloadToHeader) {
+				return
+			}
+			for j, claim := range rule.OutputClaimToHeaders {
+				if !yield(at.Key("outputClaimToHeaders").Index(j).Key("header"), claim.Header) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // EnvoyFilter is what the rules read of a networking.istio.io EnvoyFilter.
 type EnvoyFilter struct {
 	Meta `json:"metadata"`
@@ -115,6 +142,9 @@ type ConfigPatch struct {
 
 type ConfigPatchMatch struct {
 	Context string `json:"context"`
+	// Proxy and RouteConfiguration narrow down what is patched.
+	Proxy              map[string]any `json:"proxy"`
+	RouteConfiguration map[string]any `json:"routeConfiguration"`
 }
 
 // EnvoyPatch holds a piece of Envoy's configuration as it stands. Envoy reads

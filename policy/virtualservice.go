@@ -33,6 +33,9 @@ type VSHTTP struct {
 	Mirror   *VSDestination `json:"mirror"`
 	Mirrors  []VSMirror     `json:"mirrors"`
 	Headers  *VSHeaders     `json:"headers"`
+
+	Rewrite    *VSRewrite `json:"rewrite"`
+	CORSPolicy *VSCORS    `json:"corsPolicy"`
 }
 
 // VSMatch holds the string matches that reach Envoy as regexes.
@@ -49,9 +52,22 @@ type VSMatch struct {
 }
 
 type VSString struct {
-	Exact  string `json:"exact"`
-	Prefix string `json:"prefix"`
-	Regex  string `json:"regex"`
+	Exact  string  `json:"exact"`
+	Prefix string  `json:"prefix"`
+	Regex  *string `json:"regex"`
+}
+
+// VSRewrite and VSCORS hold further expressions.
+type VSRewrite struct {
+	URIRegexRewrite *VSRegexRewrite `json:"uriRegexRewrite"`
+}
+
+type VSRegexRewrite struct {
+	Match string `json:"match"`
+}
+
+type VSCORS struct {
+	AllowOrigins []VSString `json:"allowOrigins"`
 }
 
 type VSL4 struct {
@@ -93,6 +109,23 @@ type VSHeaderOps struct {
 	Set    map[string]string `json:"set"`
 	Add    map[string]string `json:"add"`
 	Remove []string          `json:"remove"`
+}
+
+// inMesh tells whether the rules are those of the mesh, and thereby of its
+// waypoints, and not of gateways alone (istio.io/istio
+// pilot/pkg/model/push_context.go, getGatewayNames).
+func (vs *VirtualService) inMesh() bool {
+	return len(vs.Spec.Gateways) == 0 || slices.Contains(vs.Spec.Gateways, "mesh")
+}
+
+// sendsTo tells whether requests, or copies of them, are sent to such a host.
+func (vs *VirtualService) sendsTo(such func(Host) bool) bool {
+	for _, destination := range vs.destinations() {
+		if such(ParseHost(destination.Host)) {
+			return true
+		}
+	}
+	return false
 }
 
 // destinations yields every place that requests, or copies of them, are sent

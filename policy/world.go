@@ -1,5 +1,7 @@
 package policy
 
+import "net/netip"
+
 // World is what the cluster holds besides the object under review. It is
 // complete: what it does not return does not exist. It answers at once and
 // cannot fail; a driver that cannot give such a World must not ask for a
@@ -18,6 +20,12 @@ type World interface {
 	Covering(kind Kind, h Host) []Object
 	// Attached returns the routes of a kind that have this object as a parent.
 	Attached(kind Kind, parent Ref) []Object
+	// Bound returns the objects of a kind whose own label binds them to this
+	// waypoint. The label of a Namespace means one of the same namespace.
+	Bound(kind Kind, waypoint Waypoint) []Object
+	// Addressed returns the objects that hold this address, or a range around
+	// it, as a virtual address or as an endpoint (ServiceEntry, WorkloadEntry).
+	Addressed(kind Kind, addresses netip.Prefix) []Object
 	// Labelled returns the objects of a kind that carry the label
 	// istio.io/use-waypoint, whatever its value.
 	Labelled(kind Kind) []Object

@@ -32,7 +32,7 @@ type webhookEntry struct {
 }
 
 func entries() []webhookEntry {
-	const labelled = `has(object.metadata.labels) && "istio.io/use-waypoint" in object.metadata.labels`
+	const labelled = `has(object.metadata.labels) && ("istio.io/use-waypoint" in object.metadata.labels || "istio.io/use-waypoint-canary" in object.metadata.labels)`
 	return []webhookEntry{
 		{
 			name:    "",

@@ -74,14 +74,19 @@ func printPage(out io.Writer, rule *policy.Rule) error {
 	for _, kind := range rule.Check.Kinds() {
 		kinds = append(kinds, string(kind))
 	}
+	for _, kind := range rule.Delete.Kinds() {
+		kinds = append(kinds, string(kind)+" (its deletion)")
+	}
 	fmt.Fprintf(out, "%s %s (%s)\n%s\n\nJudges: %s\n\n%s\n", rule.ID, rule.Name, rule.Severity, rule.Title, strings.Join(kinds, ", "), page.Prose)
 	for _, part := range []struct{ file, title string }{
 		{"config.yaml", "With this configuration"},
 		{"world.yaml", "In a cluster with"},
 		{"bad.yaml", "These objects break the rule"},
+		{"bad-delete.yaml", "These objects are not let go"},
 		{"want", "and get these answers"},
 		{"fixed.yaml", "What sallyport completes by itself"},
 		{"good.yaml", "These objects keep the rule"},
+		{"good-delete.yaml", "These objects may go"},
 	} {
 		if text, ok := page.Source[part.file]; ok {
 			fmt.Fprintf(out, "\n%s:\n\n%s", part.title, indented(text))

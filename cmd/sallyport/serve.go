@@ -113,8 +113,8 @@ func newManager(cluster *rest.Config, config *policy.Config, flags *serveFlags) 
 		return nil, err
 	}
 	manager, err := ctrl.NewManager(cluster, ctrl.Options{
-		Metrics:                 metricsserver.Options{BindAddress: flags.metricsAddr},
-		HealthProbeBindAddress:  flags.healthAddr,
+		Metrics:                metricsserver.Options{BindAddress: flags.metricsAddr},
+		HealthProbeBindAddress: flags.healthAddr,
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
 			Host: flags.host, Port: flags.port, CertDir: flags.certDir,
 			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 }},

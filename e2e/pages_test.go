@@ -364,7 +364,8 @@ func withoutNulls(value any) any {
 func wantStored(t *testing.T, got *unstructured.Unstructured, settled policy.Object) {
 	t.Helper()
 	var want unstructured.Unstructured
-	if err := json.Unmarshal(settled.Metadata().Raw(), &want.Object); err != nil {
+	// The decoder of unstructured objects reads integers as such.
+	if err := want.UnmarshalJSON(settled.Metadata().Raw()); err != nil {
 		t.Fatal(err)
 	}
 	exact := settled.Kind() == policy.ServiceEntryKind || settled.Kind() == policy.DestinationRuleKind

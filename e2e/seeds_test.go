@@ -46,8 +46,15 @@ var seedCompletions = map[string][]completion{
 	},
 }
 
-// seedWarnings are all that sallyport may say about a file.
-var seedWarnings = map[string][]string{}
+// seedWarnings are all that sallyport may say about a file: the plaintext
+// between the egress gateway and the external server, which the guides 001 and
+// 004 point out before their step 4 closes it.
+var seedWarnings = map[string][]string{
+	"001-step3.yaml": {plaintextWarning},
+	"004-step3.yaml": {plaintextWarning},
+}
+
+const plaintextWarning = `[SP407 plaintext-leaves] spec.http[1].route[0].destination.host: "test.com" gets requests out of the mesh in plaintext, on port 80; send to a port of TLS, or write a DestinationRule with tls for this one`
 
 type object = unstructured.Unstructured
 

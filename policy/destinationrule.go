@@ -103,6 +103,22 @@ func (dr *DestinationRule) tlsSettings() iter.Seq2[Path, *ClientTLS] {
 	}
 }
 
+// loadBalancers yields the settings of load balancers in all four places, too.
+func (dr *DestinationRule) loadBalancers() iter.Seq2[Path, *LoadBalancer] {
+	return func(yield func(Path, *LoadBalancer) bool) {
+		for at, policy := range dr.trafficPolicies() {
+			if policy.LoadBalancer != nil && !yield(at.Key("loadBalancer"), policy.LoadBalancer) {
+				return
+			}
+			for i, port := range policy.PortLevelSettings {
+				if port.LoadBalancer != nil && !yield(at.Key("portLevelSettings").Index(i).Key("loadBalancer"), port.LoadBalancer) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // portPolicy returns the entry for the port, nil if there is none. The first
 // one wins (istio.io/istio pilot/pkg/networking/util, GetPortLevelTrafficPolicy).
 func (p *TrafficPolicy) portPolicy(port uint32) *PortTrafficPolicy {

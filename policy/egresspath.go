@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -155,32 +154,47 @@ func fullHost(config *Config, namespace, name string) Host {
 // routesEgress tells whether the VirtualService has a say in traffic of an
 // egress waypoint, as leavesByWaypoint does for routes: it sends to a synthetic
 // host, it stands for a host that is synthetic or leaves by an egress waypoint,
-// or the platform leaves requests to it.
+// or one that does so leaves requests to it.
 func routesEgress(p *Pass, vs *VirtualService) bool {
-	if vs.sendsTo(p.Config.Synthetic) || delegatedByPlatform(p, vs) {
-		return true
-	}
+	return vs.sendsTo(p.Config.Synthetic) || standsForEgress(p, vs) || delegatedEgress(p, vs)
+}
+
+func standsForEgress(p *Pass, vs *VirtualService) bool {
 	return vs.inMesh() && slices.ContainsFunc(vs.Spec.Hosts, func(name string) bool {
 		h := fullHost(p.Config, vs.Namespace, name)
 		return h.Reaches(p.Config.SyntheticSuffix) || len(protectors(p.Config, p.World, h)) > 0
 	})
 }
 
-// delegatedByPlatform tells whether a VirtualService of an egress namespace
-// delegates to this one, which has no hosts of its own then. There are few of
-// those.
-func delegatedByPlatform(p *Pass, vs *VirtualService) bool {
+// delegatedEgress tells whether a VirtualService of the own or of an egress
+// namespace leaves requests for such a host to this one, which has no hosts of
+// its own then.
+func delegatedEgress(p *Pass, vs *VirtualService) bool {
 	if len(vs.Spec.Hosts) > 0 {
 		return false
 	}
-	for _, namespace := range p.Config.egressNamespaces() {
+	for _, namespace := range append(p.Config.egressNamespaces(), vs.Namespace) {
 		for _, root := range typed[*VirtualService](p.World.InNamespace(VirtualServiceKind, namespace)) {
-			for _, http := range root.Spec.HTTP {
-				if d := http.Delegate; d != nil && d.Name == vs.Name && cmp.Or(d.Namespace, namespace) == vs.Namespace {
-					return true
-				}
+			if root.delegatesTo(RefOf(vs)) && standsForEgress(p, root) {
+				return true
 			}
 		}
 	}
 	return false
+}
+
+// delegates yields the VirtualServices of the World that a rule of this one
+// leaves requests to, with the path to the reference.
+func (vs *VirtualService) delegates(world World) iter.Seq2[Path, *VirtualService] {
+	return func(yield func(Path, *VirtualService) bool) {
+		for i, http := range vs.Spec.HTTP {
+			if http.Delegate == nil {
+				continue
+			}
+			to, _ := world.Get(http.Delegate.ref(vs.Namespace)).(*VirtualService)
+			if to != nil && !yield(At("spec", "http").Index(i).Key("delegate", "name"), to) {
+				return
+			}
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -77,6 +78,10 @@ func TestModelFollowsTheAPI(t *testing.T) {
 		{"ServiceEntryStatus", goFields(reflect.TypeFor[ServiceEntryStatus](), "", depth), protoFields((&networking.ServiceEntryStatus{}).ProtoReflect().Descriptor(), "", depth)},
 		{"WorkloadEntry", goFields(reflect.TypeFor[WorkloadEntrySpec](), "", depth), protoFields((&networking.WorkloadEntry{}).ProtoReflect().Descriptor(), "", depth)},
 		{"DestinationRule", goFields(reflect.TypeFor[DestinationRuleSpec](), "", depth), protoFields((&networking.DestinationRule{}).ProtoReflect().Descriptor(), "", depth)},
+		{"EnvoyFilter", goFields(reflect.TypeFor[EnvoyFilterSpec](), "", depth), protoFields((&networking.EnvoyFilter{}).ProtoReflect().Descriptor(), "", depth)},
+		{"Gateway", goFields(reflect.TypeFor[GatewaySpec](), "", depth), goFields(reflect.TypeFor[gatewayv1.GatewaySpec](), "", depth)},
+		{"RequestAuthentication", goFields(reflect.TypeFor[RequestAuthenticationSpec](), "", depth), protoFields((&security.RequestAuthentication{}).ProtoReflect().Descriptor(), "", depth)},
+		{"VirtualService", goFields(reflect.TypeFor[VirtualServiceSpec](), "", depth), protoFields((&networking.VirtualService{}).ProtoReflect().Descriptor(), "", depth)},
 		{"HTTPRoute", goFields(reflect.TypeFor[RouteSpec](), "", depth), goFields(reflect.TypeFor[gatewayv1.HTTPRouteSpec](), "", depth)},
 	} {
 		known := map[string]bool{}
@@ -140,6 +145,7 @@ func visited[T any](seq func(func(Path, T) bool)) []string {
 // where the API has them.
 func TestEveryPlaceIsVisited(t *testing.T) {
 	dr := filled(reflect.TypeFor[DestinationRule]()).Addr().Interface().(*DestinationRule)
+	vs := filled(reflect.TypeFor[VirtualService]()).Addr().Interface().(*VirtualService)
 	route := filled(reflect.TypeFor[Route]()).Addr().Interface().(*Route)
 	routeFields := goFields(reflect.TypeFor[gatewayv1.HTTPRouteSpec](), "", depth)
 	// What a route sends to is named by the name of a BackendObjectReference,
@@ -156,6 +162,8 @@ func TestEveryPlaceIsVisited(t *testing.T) {
 	}{
 		{"TLS settings", visited(dr.tlsSettings()), pathsOfType(protoFields((&networking.DestinationRule{}).ProtoReflect().Descriptor(), "", depth), "ClientTLSSettings")},
 		{"traffic policies", visited(dr.trafficPolicies()), pathsOfType(protoFields((&networking.DestinationRule{}).ProtoReflect().Descriptor(), "", depth), "TrafficPolicy")},
+		{"load balancers", visited(dr.loadBalancers()), pathsOfType(protoFields((&networking.DestinationRule{}).ProtoReflect().Descriptor(), "", depth), "LoadBalancerSettings")},
+		{"destinations", visited(vs.destinations()), pathsOfType(protoFields((&networking.VirtualService{}).ProtoReflect().Descriptor(), "", depth), "Destination")},
 		{"filters", visited(route.filters()), pathsOfType(routeFields, "HTTPRouteFilter")},
 		{"backends", visited(route.backends()), backends},
 		{"headers", visited(route.headers()), headers},

@@ -58,10 +58,8 @@ func checkOwnDestination(p *Pass, vs *VirtualService) {
 	for at, destination := range vs.destinations() {
 		checkOwnTarget(p, vs.Namespace, at.Key("host"), destination.Host)
 	}
-	for i, http := range vs.Spec.HTTP {
-		if http.Delegate != nil {
-			checkOwnDelegate(p, vs, At("spec", "http").Index(i).Key("delegate"), http.Delegate)
-		}
+	for at, to := range vs.delegates(p.World) {
+		checkOwnDelegate(p, vs, at, to)
 	}
 	checkNotLent(p, vs)
 }
@@ -70,16 +68,13 @@ func checkOwnDestination(p *Pass, vs *VirtualService) {
 // of another namespace. istiod asks nothing but whether that one is exported
 // (istio.io/istio pilot/pkg/model/virtualservice_controller.go,
 // mergeVirtualServices).
-func checkOwnDelegate(p *Pass, vs *VirtualService, at Path, delegate *VSDelegate) {
-	if delegate.Namespace == "" || delegate.Namespace == vs.Namespace {
-		return
-	}
-	to := find[*VirtualService](p.World, VirtualServiceKind, delegate.Namespace, delegate.Name)
-	if to == nil || !to.sendsTo(func(h Host) bool { return p.Config.Synthetic(h) && !ofNamespace(p.Config, h, vs.Namespace) }) {
+func checkOwnDelegate(p *Pass, vs *VirtualService, at Path, to *VirtualService) {
+	foreign := func(h Host) bool { return p.Config.Synthetic(h) && !ofNamespace(p.Config, h, vs.Namespace) }
+	if to.Namespace == vs.Namespace || !to.sendsTo(foreign) {
 		return
 	}
 	p.Report(Finding{
-		At: at.Key("name"), Got: delegate.Name,
+		At: at, Got: to.Name,
 		Problem: "sends requests to a synthetic host of another namespace",
 		Remedy:  fmt.Sprintf("delegate to a VirtualService of %s", vs.Namespace),
 		Others:  []Ref{RefOf(to)},

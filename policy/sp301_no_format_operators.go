@@ -36,6 +36,24 @@ func checkNoOperatorsInRules(p *Pass, vs *VirtualService) {
 	for at, header := range vs.headers() {
 		checkPlainValue(p, at, header)
 	}
+	checkDelegatedHeaders(p, vs, func(h Header) bool { return formatOperator(h.Value) != "" }, Finding{
+		Problem: "has an instruction to Envoy among its header values, which would fill in that header itself, for instance with the caller's identity",
+		Remedy:  `have plain text written there first, with "%%" for a percent sign`,
+	})
+}
+
+// checkDelegatedHeaders judges the other end of a delegation: the headers of
+// what is there already when requests of the egress path are left to it.
+func checkDelegatedHeaders(p *Pass, vs *VirtualService, wrong func(Header) bool, f Finding) {
+	if !standsForEgress(p, vs) {
+		return
+	}
+	for at, to := range vs.delegates(p.World) {
+		if to.anyHeader(wrong) {
+			f.At, f.Got, f.Others = at, to.Name, []Ref{RefOf(to)}
+			p.Report(f)
+		}
+	}
 }
 
 func checkPlainValue(p *Pass, at Path, header Header) {

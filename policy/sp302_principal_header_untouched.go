@@ -31,6 +31,10 @@ func checkPrincipalUntouchedByRules(p *Pass, vs *VirtualService) {
 	for at, header := range vs.headers() {
 		checkOtherHeader(p, at, header.Name, "headers.request.remove")
 	}
+	checkDelegatedHeaders(p, vs, func(h Header) bool { return sameHeader(h.Name, p.Config.PrincipalHeader) }, Finding{
+		Problem: "writes the header that carries the caller's identity inside of the waypoint",
+		Remedy:  "have another header written there first",
+	})
 }
 
 func checkOtherHeader(p *Pass, at Path, name, remover string) {

@@ -98,12 +98,21 @@ func removedBy(filters []RouteFilter, header string) bool {
 	})
 }
 
-// removeHeader returns what makes the rule remove the header. A rule has at
-// most one RequestHeaderModifier, so one that is there is extended.
+// maxItems is how many filters a rule, and how many names a remove list can have
+// (sigs.k8s.io/gateway-api apis/v1/httproute_types.go, HTTPRouteRule.Filters and
+// HTTPHeaderFilter.Remove).
+const maxItems = 16
+
+// removeHeader returns what makes the rule remove the header, nothing if there
+// is no room for that. A rule has at most one RequestHeaderModifier, so one that
+// is there is extended.
 func removeHeader(r *Route, at Path, rule RouteRule, header string) []Edit {
 	for i, f := range rule.Filters {
 		if f.RequestHeaderModifier == nil {
 			continue
+		}
+		if len(f.RequestHeaderModifier.Remove) >= maxItems {
+			return nil
 		}
 		var names []any
 		for _, name := range f.RequestHeaderModifier.Remove {
@@ -113,8 +122,8 @@ func removeHeader(r *Route, at Path, rule RouteRule, header string) []Edit {
 	}
 	// Filters that are there are repeated as they stand, unknown fields and all.
 	filters, ok := valueAt(r.Raw(), at).([]any)
-	if !ok && len(rule.Filters) > 0 {
-		return nil // known by a World only, which nobody repairs
+	if !ok && len(rule.Filters) > 0 || len(filters) >= maxItems {
+		return nil // known by a World only, which nobody repairs; or full
 	}
 	modifier := map[string]any{"remove": []any{header}}
 	return []Edit{{At: at, Value: append(filters, map[string]any{"type": "RequestHeaderModifier", "requestHeaderModifier": modifier})}}

@@ -118,9 +118,14 @@ func checkNoDetour(p *Pass, dr *DestinationRule) {
 				Remedy:  "remove it",
 			})
 		}
-		checkBalanced(p, at, policy.LoadBalancer)
-		for i, port := range policy.PortLevelSettings {
-			checkBalanced(p, at.Key("portLevelSettings").Index(i), port.LoadBalancer)
+	}
+	for at, lb := range dr.loadBalancers() {
+		if lb.Simple == passthrough {
+			p.Report(Finding{
+				At: at.Key("simple"), Got: lb.Simple,
+				Problem: "ignores the endpoint of the synthetic host and connects to the address that the client asked for",
+				Remedy:  "remove it, or write another algorithm",
+			})
 		}
 	}
 }
@@ -128,14 +133,3 @@ func checkNoDetour(p *Pass, dr *DestinationRule) {
 // passthrough makes the cluster one of type ORIGINAL_DST (applyLoadBalancer,
 // same file).
 const passthrough = "PASSTHROUGH"
-
-func checkBalanced(p *Pass, at Path, lb *LoadBalancer) {
-	if lb == nil || lb.Simple != passthrough {
-		return
-	}
-	p.Report(Finding{
-		At: at.Key("loadBalancer", "simple"), Got: lb.Simple,
-		Problem: "ignores the endpoint of the synthetic host and connects to the address that the client asked for",
-		Remedy:  "remove it, or write another algorithm",
-	})
-}

@@ -12,7 +12,7 @@ func noOrphan() *Rule {
 		Name:     "no-orphan",
 		Title:    "What a mapping needs is not deleted, nor turned into something else, before its route.",
 		Severity: Deny,
-		Reads:    []Kind{DestinationRuleKind, EnvoyFilterKind, GRPCRouteKind, HTTPRouteKind, NamespaceKind, ServiceEntryKind},
+		Reads:    []Kind{DestinationRuleKind, EnvoyFilterKind, GRPCRouteKind, HTTPRouteKind, NamespaceKind, ServiceEntryKind, VirtualServiceKind},
 		Check:    Checks{DestinationRule: checkRuleKept, EnvoyFilter: checkFilterKept, ServiceEntry: checkEntryKept},
 		Delete:   Checks{DestinationRule: checkRuleUnused, EnvoyFilter: checkFilterUnused, ServiceEntry: checkEntryUnused},
 	}
@@ -75,7 +75,7 @@ func checkRuleKept(p *Pass, dr *DestinationRule) {
 
 // routeRelyingOn returns a route whose requests get their TLS from the rule and
 // from no other.
-func routeRelyingOn(p *Pass, dr *DestinationRule) *Route {
+func routeRelyingOn(p *Pass, dr *DestinationRule) Object {
 	host := ParseHost(dr.Spec.Host)
 	if !p.Config.Synthetic(host) || !effective(p, dr, host) {
 		return nil
@@ -153,7 +153,7 @@ func checkEntryKept(p *Pass, se *ServiceEntry) {
 
 // routeLeadingTo returns a route that sends to a synthetic host which no other
 // ServiceEntry declares.
-func routeLeadingTo(p *Pass, se *ServiceEntry, h Host) *Route {
+func routeLeadingTo(p *Pass, se *ServiceEntry, h Host) Object {
 	if !p.Config.Synthetic(h) || slices.ContainsFunc(serviceEntriesOf(p.World, h), func(o *ServiceEntry) bool {
 		return !p.self(o) && (o.Namespace == se.Namespace || p.Config.EgressNamespace(o.Namespace))
 	}) {
@@ -220,19 +220,24 @@ func irreplaceable(p *Pass, ef, next *EnvoyFilter) bool {
 // mappingOn returns a route on a ServiceEntry that protects its hosts, which
 // sends to a synthetic host. On a tenant's own ServiceEntry, routes of other
 // tenants do not count: nobody is to hold it by attaching to it.
-func mappingOn(p *Pass, se *ServiceEntry) *Route {
+func mappingOn(p *Pass, se *ServiceEntry) Object {
 	if !protects(p.Config, p.World, se) {
 		return nil
 	}
+	counts := func(o Object) bool {
+		return p.Config.EgressNamespace(se.Namespace) || isOf(p.Config, o, se.Namespace)
+	}
 	for _, kind := range mappingRoutes {
 		for _, r := range typed[*Route](p.World.Attached(kind, RefOf(se))) {
-			if !p.Config.EgressNamespace(se.Namespace) && !isOf(p.Config, r, se.Namespace) {
-				continue
+			if counts(r) && r.uses(p.Config.Synthetic) {
+				return r
 			}
-			for _, backend := range r.used() {
-				if p.Config.Synthetic(ParseHost(backend.Name)) {
-					return r
-				}
+		}
+	}
+	for _, h := range hostsOf(se) {
+		for _, vs := range typed[*VirtualService](p.World.Named(VirtualServiceKind, h)) {
+			if counts(vs) && vs.inMesh() && vs.sendsTo(p.Config.Synthetic) {
+				return vs
 			}
 		}
 	}
@@ -241,31 +246,45 @@ func mappingOn(p *Pass, se *ServiceEntry) *Route {
 
 // senderTo returns a route that sends requests to the synthetic host: one of
 // the namespace or of the platform. Those of others do not count, as above.
-func senderTo(p *Pass, namespace string, h Host) *Route {
+func senderTo(p *Pass, namespace string, h Host) Object {
+	is := func(o Host) bool { return o == h }
 	for _, kind := range mappingRoutes {
 		for _, r := range typed[*Route](p.World.Named(kind, h)) {
-			if !p.Config.EgressNamespace(namespace) && !isOf(p.Config, r, namespace) {
-				continue
+			if (p.Config.EgressNamespace(namespace) || isOf(p.Config, r, namespace)) && r.uses(is) {
+				return r
 			}
-			for _, backend := range r.used() {
-				if ParseHost(backend.Name) == h {
-					return r
-				}
+		}
+	}
+	for _, near := range append(p.Config.egressNamespaces(), namespace) {
+		for _, vs := range typed[*VirtualService](p.World.InNamespace(VirtualServiceKind, near)) {
+			if vs.sendsTo(is) {
+				return vs
 			}
 		}
 	}
 	return nil
 }
 
-// isOf tells whether the route is one of the namespace or of the platform.
-func isOf(config *Config, r *Route, namespace string) bool {
-	return r.Namespace == namespace || config.EgressNamespace(r.Namespace)
+// uses tells whether requests, or copies of them, are sent to such a host.
+func (r *Route) uses(such func(Host) bool) bool {
+	for _, backend := range r.used() {
+		if such(ParseHost(backend.Name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOf tells whether the object is one of the namespace or of the platform.
+func isOf(config *Config, o Object, namespace string) bool {
+	of := o.Metadata().Namespace
+	return of == namespace || config.EgressNamespace(of)
 }
 
 // routeName calls a route by its name in messages to its own namespace.
-func routeName(r *Route, namespace string) string {
-	if r.Namespace == namespace {
-		return string(r.kind) + " " + quote(r.Name)
+func routeName(o Object, namespace string) string {
+	if o.Metadata().Namespace == namespace {
+		return string(o.Kind()) + " " + quote(o.Metadata().Name)
 	}
 	return "a route of another namespace"
 }

@@ -15,7 +15,7 @@ func loadable() *Rule {
 		Name:     "loadable",
 		Title:    "What reaches the listener that all tenants share is what Envoy can load.",
 		Severity: Deny,
-		Reads:    []Kind{NamespaceKind, ServiceEntryKind},
+		Reads:    []Kind{NamespaceKind, ServiceEntryKind, VirtualServiceKind},
 		Check:    Checks{GRPCRoute: checkLoadable, HTTPRoute: checkLoadable, VirtualService: checkVirtualServiceLoadable},
 	}
 }
@@ -205,9 +205,21 @@ func checkText(p *Pass, at Path, text string) {
 }
 
 func checkVirtualServiceLoadable(p *Pass, vs *VirtualService) {
-	if !vs.atWaypoint(p) && !(len(vs.Spec.Hosts) == 0 && p.Config.EgressNamespace(vs.Namespace)) {
+	stands := standsForEgress(p, vs)
+	delegate := len(vs.Spec.Hosts) == 0 && (p.Config.EgressNamespace(vs.Namespace) || delegatedEgress(p, vs))
+	if !stands && !delegate {
 		return
 	}
+	checkVirtualServiceText(p, vs)
+	for at, to := range vs.delegates(p.World) {
+		aside := Pass{Config: p.Config, World: p.World, rule: p.rule, object: to}
+		if checkVirtualServiceText(&aside, to); len(aside.findings) > 0 {
+			p.Report(Finding{At: at, Got: to.Name, Problem: "names a VirtualService with text" + frozen, Remedy: "mend that one first", Others: []Ref{RefOf(to)}})
+		}
+	}
+}
+
+func checkVirtualServiceText(p *Pass, vs *VirtualService) {
 	for i, http := range vs.Spec.HTTP {
 		checkHTTPLoadable(p, At("spec", "http").Index(i), http)
 	}
@@ -228,8 +240,16 @@ func checkHTTPLoadable(p *Pass, at Path, http VSHTTP) {
 			}
 		}
 	}
-	if http.Rewrite != nil && http.Rewrite.URIRegexRewrite != nil {
-		checkRegex(p, at.Key("rewrite", "uriRegexRewrite", "match"), http.Rewrite.URIRegexRewrite.Match)
+	if rewrite := http.Rewrite; rewrite != nil {
+		checkText(p, at.Key("rewrite", "uri"), rewrite.URI)
+		checkText(p, at.Key("rewrite", "authority"), rewrite.Authority)
+		if rewrite.URIRegexRewrite != nil {
+			checkRegex(p, at.Key("rewrite", "uriRegexRewrite", "match"), rewrite.URIRegexRewrite.Match)
+		}
+	}
+	if redirect := http.Redirect; redirect != nil {
+		checkText(p, at.Key("redirect", "uri"), redirect.URI)
+		checkText(p, at.Key("redirect", "authority"), redirect.Authority)
 	}
 	checkVSRemoved(p, at.Key("headers"), http.Headers)
 	for i, route := range http.Route {
@@ -254,6 +274,9 @@ func checkVSMatch(p *Pass, at Path, match VSMatch) {
 		values map[string]VSString
 	}{{"headers", match.Headers}, {"withoutHeaders", match.WithoutHeaders}, {"queryParams", match.QueryParams}} {
 		for _, name := range slices.Sorted(maps.Keys(m.values)) {
+			if m.key != "queryParams" && !strings.HasPrefix(name, "@") { // a claim of a token
+				checkHeaderName(p, at.Key(m.key, name), name)
+			}
 			if regex := m.values[name].Regex; regex != nil {
 				checkStringRegex(p, at.Key(m.key, name, "regex"), *regex)
 			}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -59,6 +60,8 @@ type VSString struct {
 
 // VSRewrite and VSCORS hold further expressions.
 type VSRewrite struct {
+	URI             string          `json:"uri"`
+	Authority       string          `json:"authority"`
 	URIRegexRewrite *VSRegexRewrite `json:"uriRegexRewrite"`
 }
 
@@ -71,13 +74,17 @@ type VSCORS struct {
 }
 
 type VSL4 struct {
-	Route []VSWeighted `json:"route"`
+	Route []VSL4Weighted `json:"route"`
+}
+
+type VSL4Weighted struct {
+	Destination VSDestination `json:"destination"`
+	Weight      int32         `json:"weight"`
 }
 
 type VSWeighted struct {
-	Destination VSDestination `json:"destination"`
-	Weight      int32         `json:"weight"`
-	Headers     *VSHeaders    `json:"headers"`
+	VSL4Weighted `json:",inline"`
+	Headers      *VSHeaders `json:"headers"`
 }
 
 type VSMirror struct {
@@ -118,6 +125,19 @@ func (vs *VirtualService) inMesh() bool {
 	return len(vs.Spec.Gateways) == 0 || slices.Contains(vs.Spec.Gateways, "mesh")
 }
 
+// ref is the delegate of a VirtualService in this namespace.
+func (d *VSDelegate) ref(namespace string) Ref {
+	return Ref{VirtualServiceKind, cmp.Or(d.Namespace, namespace), d.Name}
+}
+
+// delegatesTo tells whether one of the rules leaves its requests to that other
+// VirtualService.
+func (vs *VirtualService) delegatesTo(other Ref) bool {
+	return slices.ContainsFunc(vs.Spec.HTTP, func(http VSHTTP) bool {
+		return http.Delegate != nil && http.Delegate.ref(vs.Namespace) == other
+	})
+}
+
 // sendsTo tells whether requests, or copies of them, are sent to such a host.
 func (vs *VirtualService) sendsTo(such func(Host) bool) bool {
 	for _, destination := range vs.destinations() {
@@ -142,8 +162,10 @@ func (vs *VirtualService) destinations() iter.Seq2[Path, *VSDestination] {
 			routes []VSL4
 		}{{At("spec", "tls"), vs.Spec.TLS}, {At("spec", "tcp"), vs.Spec.TCP}} {
 			for i := range l4.routes {
-				if !weighted(l4.at.Index(i), l4.routes[i].Route, yield) {
-					return
+				for j := range l4.routes[i].Route {
+					if !yield(l4.at.Index(i).Key("route").Index(j).Key("destination"), &l4.routes[i].Route[j].Destination) {
+						return
+					}
 				}
 			}
 		}
@@ -151,23 +173,16 @@ func (vs *VirtualService) destinations() iter.Seq2[Path, *VSDestination] {
 }
 
 func (h *VSHTTP) destinations(at Path, yield func(Path, *VSDestination) bool) bool {
-	if !weighted(at, h.Route, yield) {
-		return false
+	for i := range h.Route {
+		if !yield(at.Key("route").Index(i).Key("destination"), &h.Route[i].Destination) {
+			return false
+		}
 	}
 	if h.Mirror != nil && !yield(at.Key("mirror"), h.Mirror) {
 		return false
 	}
 	for i := range h.Mirrors {
 		if !yield(at.Key("mirrors").Index(i).Key("destination"), &h.Mirrors[i].Destination) {
-			return false
-		}
-	}
-	return true
-}
-
-func weighted(at Path, routes []VSWeighted, yield func(Path, *VSDestination) bool) bool {
-	for i := range routes {
-		if !yield(at.Key("route").Index(i).Key("destination"), &routes[i].Destination) {
 			return false
 		}
 	}
@@ -191,6 +206,15 @@ func (vs *VirtualService) headers() iter.Seq2[Path, Header] {
 			}
 		}
 	}
+}
+
+func (vs *VirtualService) anyHeader(such func(Header) bool) bool {
+	for _, header := range vs.headers() {
+		if such(header) {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *VSHeaders) each(at Path, yield func(Path, Header) bool) bool {

@@ -57,31 +57,25 @@ func checkNoStreamRoute(p *Pass, r *Route) {
 // the route would not do what it says; and who does look at them would put it on
 // another host.
 func checkHostnames(p *Pass, r *Route) {
-	var hosts []Host
-	for _, se := range egressParents(p, r) {
-		if se == nil {
-			return // to be compared with when it is there
-		}
-		hosts = append(hosts, hostsOf(se)...)
-	}
-	if len(hosts) == 0 || len(r.Spec.Hostnames) == 0 {
+	attached := attachedHosts(p, r)
+	if len(attached) == 0 || len(r.Spec.Hostnames) == 0 {
 		return
 	}
-	var named []Host
-	foreign := false
+	// missing is what the hostnames leave out.
+	missing := slices.Clone(attached)
 	for i, hostname := range r.Spec.Hostnames {
 		h := ParseHost(hostname)
-		named = append(named, h)
-		if !slices.ContainsFunc(hosts, func(of Host) bool { return of.Covers(h) }) {
-			foreign = true
+		if !slices.ContainsFunc(attached, func(host Host) bool { return host.Covers(h) }) {
 			p.Report(Finding{
 				At: At("spec", "hostnames").Index(i), Got: hostname,
 				Problem: "is no host of the ServiceEntry that the route attaches to",
 				Remedy:  "write the host of the ServiceEntry, or no hostnames",
 			})
+			missing = nil // which goes without saying
 		}
+		missing = slices.DeleteFunc(missing, h.Covers)
 	}
-	if !foreign && slices.ContainsFunc(hosts, func(of Host) bool { return !slices.ContainsFunc(named, func(h Host) bool { return h.Covers(of) }) }) {
+	if len(missing) > 0 {
 		p.Report(Finding{
 			Severity: Warn,
 			At:       At("spec", "hostnames"),
@@ -89,6 +83,19 @@ func checkHostnames(p *Pass, r *Route) {
 			Remedy:   "remove it, or list all hosts",
 		})
 	}
+}
+
+// attachedHosts returns the hosts of the egress path that the route attaches to,
+// nil when some are not there yet.
+func attachedHosts(p *Pass, r *Route) []Host {
+	var hosts []Host
+	for _, se := range egressParents(p, r) {
+		if se == nil {
+			return nil
+		}
+		hosts = append(hosts, hostsOf(se)...)
+	}
+	return hosts
 }
 
 // checkParentsNamed warns of a parent that is meant to be a host of the egress

@@ -131,11 +131,11 @@ func checkEntryKept(p *Pass, se *ServiceEntry) {
 	if !ok {
 		return
 	}
-	lost := hostsOf(old)
-	if protects(p.Config, p.World, old) == protects(p.Config, p.World, se) {
-		lost = slices.DeleteFunc(lost, func(h Host) bool { return slices.Contains(hostsOf(se), h) })
-	}
-	for _, h := range lost {
+	unprotected := protects(p.Config, p.World, old) && !protects(p.Config, p.World, se)
+	for _, h := range hostsOf(old) {
+		if !unprotected && slices.Contains(hostsOf(se), h) {
+			continue
+		}
 		r := routeLeadingTo(p, old, h)
 		if r == nil && !p.Config.Synthetic(h) {
 			r = mappingOn(p, old)

@@ -118,7 +118,8 @@ func (m RouteMatch) grpcMethod() grpcMethod {
 }
 
 // ruleFilters and backendFilters are the filters that istiod converts
-// (conversion.go, convertHTTPRoute, convertGRPCRoute and buildHTTPDestination).
+// (pilot/pkg/config/kube/gateway/conversion.go, convertHTTPRoute,
+// convertGRPCRoute and buildHTTPDestination).
 func ruleFilters(kind Kind) []string {
 	common := []string{"RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror"}
 	if kind == GRPCRouteKind {

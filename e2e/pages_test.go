@@ -240,7 +240,8 @@ type answer struct {
 	denial   string
 	warnings []string
 	object   *unstructured.Unstructured
-	schema   bool // refused by the CRD's schema: sallyport was never asked
+	schema   bool          // refused by the CRD's schema: sallyport was never asked
+	settled  policy.Object // of a wanted answer: what is to be stored
 }
 
 // schemaRefuses are the cases with good objects that only a file can hold.
@@ -255,17 +256,15 @@ func schemaRefuses() map[string]string {
 func (s *stage) expect(t *testing.T, c *policy.Case, m policy.Manifest, settled policy.Settled) {
 	t.Helper()
 	want := answer{denial: policy.Denial(policy.RefOf(m.Object), settled.Findings), warnings: policy.Warnings(settled.Findings)}
+	want.settled = settled.Object
 	got := s.until(t, m, want, func(resource dynamic.ResourceInterface, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 		if object.GetKind() == "Namespace" {
 			return labelled(t, resource, object) // it exists already: see namespace
 		}
 		return resource.Create(t.Context(), object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	})
-	switch {
-	case got.schema && want.denial == "" && schemaRefuses()[c.Name] == "":
+	if got.schema && want.denial == "" && schemaRefuses()[c.Name] == "" {
 		t.Errorf("%s %s is good, but the API server itself refuses it: %s", m.KindName, m.Name, got.denial)
-	case got.object != nil:
-		wantStored(t, got.object, settled.Object)
 	}
 }
 
@@ -285,12 +284,14 @@ type request func(dynamic.ResourceInterface, *unstructured.Unstructured) (*unstr
 func (s *stage) until(t *testing.T, m policy.Manifest, want answer, ask request) answer {
 	t.Helper()
 	var got answer
+	var stored string
 	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 5*time.Second, true, func(context.Context) (bool, error) {
 		got = s.ask(t, m, ask)
-		return got.schema || got.denial == want.denial && slices.Equal(got.warnings, want.warnings), nil
+		stored = storedProblem(t, got.object, want.settled)
+		return got.schema || stored == "" && got.denial == want.denial && slices.Equal(got.warnings, want.warnings), nil
 	})
 	if err != nil {
-		t.Errorf("%s %s: the API server says\n%s\n%q\nwant\n%s\n%q", m.KindName, m.Name, got.denial, got.warnings, want.denial, want.warnings)
+		t.Errorf("%s %s: the API server says\n%s\n%q\nwant\n%s\n%q\n%s", m.KindName, m.Name, got.denial, got.warnings, want.denial, want.warnings, stored)
 	}
 	return got
 }
@@ -359,23 +360,28 @@ func withoutNulls(value any) any {
 	return value
 }
 
-// wantStored compares labels and spec with the settled object's. The API
-// server fills in defaults, but for the kinds that have none.
-func wantStored(t *testing.T, got *unstructured.Unstructured, settled policy.Object) {
+// storedProblem compares labels and spec of what was stored, if anything was,
+// with the settled object's. The API server fills in defaults, but for the
+// kinds that have none.
+func storedProblem(t *testing.T, got *unstructured.Unstructured, settled policy.Object) string {
 	t.Helper()
-	var want unstructured.Unstructured
+	if got == nil || settled == nil {
+		return ""
+	}
 	// The decoder of unstructured objects reads integers as such.
+	var want unstructured.Unstructured
 	if err := want.UnmarshalJSON(settled.Metadata().Raw()); err != nil {
 		t.Fatal(err)
 	}
 	exact := settled.Kind() == policy.ServiceEntryKind || settled.Kind() == policy.DestinationRuleKind
 	a, b := withoutNulls(got.Object["spec"]), withoutNulls(want.Object["spec"])
-	if exact && fmt.Sprint(a) != fmt.Sprint(b) || !holds(a, b) {
-		t.Errorf("%s: stored spec\n%v\nwant\n%v", got.GetName(), a, b)
+	switch {
+	case exact && fmt.Sprint(a) != fmt.Sprint(b) || !holds(a, b):
+		return fmt.Sprintf("stored spec\n%v\nwant\n%v", a, b)
+	case exact && !reflect.DeepEqual(got.GetLabels(), want.GetLabels()):
+		return fmt.Sprintf("stored labels %v, want %v", got.GetLabels(), want.GetLabels())
 	}
-	if exact && !reflect.DeepEqual(got.GetLabels(), want.GetLabels()) {
-		t.Errorf("%s: stored labels %v, want %v", got.GetName(), got.GetLabels(), want.GetLabels())
-	}
+	return ""
 }
 
 // holds tells whether all that is wanted is there.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pmezard/go-difflib/difflib"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
@@ -194,12 +196,17 @@ func (s *store) setAside(t *testing.T, files []*seedFile) {
 	s.clear(t, files)
 }
 
-// clear deletes users before what they use. Namespaces stay: nobody would
-// finish their deletion.
+// clear deletes users before what they use. sallyport learns of the first
+// deletion a moment after it happened, and holds the second object until then
+// (SP405). Namespaces stay: nobody would finish their deletion.
 func (s *store) clear(t *testing.T, files []*seedFile) {
 	t.Helper()
 	for _, o := range slices.Backward(objectsOf(files)) {
-		err := s.resource(t, o).Delete(context.Background(), o.GetName(), metav1.DeleteOptions{})
+		var err error
+		_ = wait.PollUntilContextTimeout(context.Background(), 50*time.Millisecond, 5*time.Second, true, func(ctx context.Context) (bool, error) {
+			err = s.resource(t, o).Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+			return !apierrors.IsForbidden(err), nil
+		})
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}

@@ -96,8 +96,15 @@ func effective(p *Pass, dr *DestinationRule, host Host) bool {
 // replaces tells whether the waypoint would take the settings from the other
 // rule, if this one were gone.
 func replaces(p *Pass, other, dr *DestinationRule, host Host) bool {
-	near := other.Namespace == dr.Namespace || p.Config.EgressNamespace(other.Namespace) || p.Config.EgressNamespace(dr.Namespace)
-	return near && effective(p, other, host)
+	if !effective(p, other, host) {
+		return false
+	}
+	if p.Config.EgressNamespace(other.Namespace) {
+		away := func(namespace string) bool { return namespace != other.Namespace }
+		return !slices.ContainsFunc(wayOut(p, host), away)
+	}
+	synthetic, err := ParseSynthetic(host, p.Config.SyntheticSuffix)
+	return other.Namespace == dr.Namespace || err == nil && other.Namespace == synthetic.Namespace
 }
 
 func checkEntryUnused(p *Pass, se *ServiceEntry) {

@@ -3,6 +3,7 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -11,166 +12,154 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// EditYAML makes edits in the text of one YAML document, below the given
-// item. Comments, the order of members and every line that needs no change
-// stay. Where the text is too unusual for that (flow style, anchors), the
-// document is written anew, still with its comments and its order.
-func EditYAML(document []byte, item Path, edits []Edit) ([]byte, error) {
-	for _, e := range edits {
-		e.At = append(item.Key(), e.At...)
-		edited, err := editYAML(document, e)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", e.At, err)
-		}
-		document = edited
+// EditYAML makes edits in the text of one document, as [SplitDocuments] cuts
+// it. Comments, the order of members and every line that needs no change stay;
+// JSON stays JSON. Only where the text is too unusual for that (a block scalar
+// to be replaced, an anchor that others refer to) is the document written
+// anew, still with its comments and its order. What the result reads as is
+// always what [Apply] makes of the document.
+func EditYAML(document []byte, edits []Edit) ([]byte, error) {
+	if len(edits) == 0 {
+		return document, nil
 	}
-	return document, nil
-}
-
-func editYAML(document []byte, e Edit) ([]byte, error) {
-	data, err := kyaml.YAMLToJSONStrict(document)
+	if crlf := bytes.Count(document, []byte("\r\n")); crlf > 0 && crlf == bytes.Count(document, []byte("\n")) {
+		edited, err := EditYAML(bytes.ReplaceAll(document, []byte("\r\n"), []byte("\n")), edits)
+		return bytes.ReplaceAll(edited, []byte("\n"), []byte("\r\n")), err
+	}
+	body := bytes.TrimPrefix(document, []byte("\ufeff"))
+	if line := firstLine(body); isSeparator(line) {
+		body = body[len(line):]
+	}
+	head := document[:len(document)-len(body)]
+	edited, err := editBody(body, edits)
 	if err != nil {
 		return nil, err
 	}
-	want, _, err := Apply(data, []Edit{e})
-	if err != nil {
-		return nil, err
-	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(document, &root); err != nil {
-		return nil, err
-	}
-	if len(root.Content) == 0 {
-		return nil, fmt.Errorf("the document is empty")
-	}
-	if edited, ok := editText(document, root.Content[0], e); ok && sameYAML(edited, want) {
-		return edited, nil
-	}
-	if err := editNode(root.Content[0], e.At, e.Value); err != nil {
-		return nil, err
-	}
-	edited, err := encodeYAML(&root)
-	if err != nil {
-		return nil, err
-	}
-	if !sameYAML(edited, want) {
-		return nil, fmt.Errorf("the YAML around this field is too unusual to be edited")
-	}
-	if isSeparator(firstLine(document)) {
-		edited = append(bytes.Clone(firstLine(document)), edited...)
-	}
-	return edited, nil
-}
-
-// sameYAML tells whether the document reads as the JSON says.
-func sameYAML(document, want []byte) bool {
-	got, err := kyaml.YAMLToJSONStrict(document)
-	if err != nil {
-		return false
-	}
-	var a, b any
-	if json.Unmarshal(got, &a) != nil || json.Unmarshal(want, &b) != nil {
-		return false
-	}
-	return reflect.DeepEqual(a, b)
+	return append(bytes.Clone(head), edited...), nil
 }
 
 func firstLine(text []byte) []byte {
-	if end := bytes.IndexByte(text, '\n'); end >= 0 {
-		return text[:end+1]
-	}
-	return text
+	return text[:lineEnd(text, 0)]
 }
 
-// editText makes the edit in the text alone. ok is false when it cannot.
-func editText(document []byte, root *yaml.Node, e Edit) (edited []byte, ok bool) {
-	node, depth := root, 0
-	for depth < len(e.At) {
-		child := yamlChild(node, e.At[depth])
-		if child == nil {
+// editBody tries all edits at once, because reading a large List for each of
+// its items takes too long, and where that fails, each half.
+func editBody(body []byte, edits []Edit) ([]byte, error) {
+	data, err := kyaml.YAMLToJSONStrict(body)
+	if err != nil {
+		return nil, err
+	}
+	want, patch, err := Apply(data, edits)
+	if err != nil || len(patch) == 0 {
+		return body, err
+	}
+	if edited, ok := editText(body, edits); ok && readsAs(edited, want, json.Valid(body)) {
+		return edited, nil
+	}
+	if half := len(edits) / 2; half > 0 {
+		if body, err = editBody(body, edits[:half]); err != nil {
+			return nil, err
+		}
+		return editBody(body, edits[half:])
+	}
+	return rewrite(body, edits[0], want)
+}
+
+// readsAs tells whether the text reads as the JSON says, and is itself JSON if
+// it has to be.
+func readsAs(text, want []byte, asJSON bool) bool {
+	got, err := kyaml.YAMLToJSONStrict(text)
+	if err != nil || asJSON && !json.Valid(text) {
+		return false
+	}
+	a, errA := decodeJSON(got)
+	b, errB := decodeJSON(want)
+	return errA == nil && errB == nil && reflect.DeepEqual(a, b)
+}
+
+// rewrite writes the whole text anew, with the edit made.
+func rewrite(text []byte, e Edit, want []byte) ([]byte, error) {
+	for _, prepare := range []func(*yaml.Node){func(*yaml.Node) {}, expandAliases} {
+		var document yaml.Node
+		if err := yaml.Unmarshal(text, &document); err != nil {
+			return nil, err
+		}
+		if len(document.Content) == 0 {
 			break
 		}
-		node, depth = child, depth+1
-	}
-	lines := bytes.SplitAfter(document, []byte("\n"))
-	if depth == len(e.At) {
-		value, isText := e.Value.(string)
-		if !isText || node.Kind != yaml.ScalarNode {
-			return nil, false
+		prepare(&document)
+		if err := editNode(document.Content[0], e.At, e.Value); err != nil {
+			continue
 		}
-		return replaceScalar(lines, node, value)
-	}
-	if e.Value == nil || node.Kind != yaml.MappingNode || node.Style&yaml.FlowStyle != 0 || len(node.Content) == 0 {
-		return nil, false
-	}
-	addition, err := encodeYAML(nest(e.At[depth:], e.Value))
-	if err != nil {
-		return nil, false
-	}
-	return insertMembers(lines, node, addition), true
-}
-
-func replaceScalar(lines [][]byte, node *yaml.Node, value string) ([]byte, bool) {
-	written := node.Value
-	switch node.Style {
-	case 0:
-	case yaml.DoubleQuotedStyle:
-		written = `"` + node.Value + `"`
-	case yaml.SingleQuotedStyle:
-		written = `'` + node.Value + `'`
-	default:
-		return nil, false
-	}
-	encoded, err := yaml.Marshal(value)
-	line := lines[node.Line-1]
-	if err != nil || written == "" || node.Column > len(line) || !bytes.HasPrefix(line[node.Column-1:], []byte(written)) {
-		return nil, false
-	}
-	head, tail := line[:node.Column-1], line[node.Column-1+len(written):]
-	lines[node.Line-1] = bytes.Join([][]byte{head, bytes.TrimSpace(encoded), tail}, nil)
-	return bytes.Join(lines, nil), true
-}
-
-// insertMembers writes members at the end of a block mapping.
-func insertMembers(lines [][]byte, mapping *yaml.Node, members []byte) []byte {
-	first, last := mapping.Content[0], mapping.Content[len(mapping.Content)-2]
-	indent := strings.Repeat(" ", first.Column-1)
-	end := last.Line // the line after that of the last key, counted from 0
-	for i := end; i < len(lines) && belongsTo(lines[i], len(indent)); i++ {
-		if text := bytes.TrimSpace(lines[i]); len(text) > 0 && text[0] != '#' {
-			end = i + 1
+		edited, err := encodeYAML(&document, hasCompactLists(&document))
+		if err == nil && readsAs(edited, want, json.Valid(text)) {
+			return edited, nil
 		}
 	}
-	var inserted []byte
-	for _, line := range bytes.SplitAfter(bytes.TrimSpace(members), []byte("\n")) {
-		inserted = append(append(inserted, indent...), line...)
+	if e.Value == nil {
+		return nil, fmt.Errorf("%s: the YAML around it is too unusual to be edited; remove the field by hand", e.At)
 	}
-	inserted = append(inserted, '\n')
-	if before := lines[end-1]; !bytes.HasSuffix(before, []byte("\n")) {
-		lines[end-1] = append(bytes.Clone(before), '\n')
-	}
-	return bytes.Join([][]byte{bytes.Join(lines[:end], nil), inserted, bytes.Join(lines[end:], nil)}, nil)
+	return nil, fmt.Errorf("%s: the YAML around it is too unusual to be edited; write %s by hand", e.At, jsonText(e.Value))
 }
 
-// belongsTo tells whether a line may still be part of the value of a key that
-// is indented this much: deeper lines are, and lists of the same indentation.
-func belongsTo(line []byte, indent int) bool {
-	text := bytes.TrimLeft(line, " ")
-	if len(bytes.TrimSpace(text)) == 0 || text[0] == '#' {
-		return true
+// expandAliases puts a copy in the place of each alias.
+func expandAliases(node *yaml.Node) {
+	for _, child := range node.Content {
+		expandAliases(child)
 	}
-	depth := len(line) - len(text)
-	return depth > indent || depth == indent && bytes.HasPrefix(text, []byte("- "))
+	node.Anchor = ""
+	if node.Kind == yaml.AliasNode {
+		c := copyNode(node.Alias)
+		c.HeadComment, c.LineComment, c.FootComment = node.HeadComment, node.LineComment, node.FootComment
+		*node = *c
+	}
+}
+
+// copyNode copies a node without its anchors and comments.
+func copyNode(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return copyNode(node.Alias)
+	}
+	c := &yaml.Node{Kind: node.Kind, Style: node.Style, Tag: node.Tag, Value: node.Value}
+	for _, child := range node.Content {
+		c.Content = append(c.Content, copyNode(child))
+	}
+	return c
+}
+
+// hasCompactLists tells whether there is a list with the same indentation as
+// its key.
+func hasCompactLists(node *yaml.Node) bool {
+	for i, child := range node.Content {
+		compact := node.Kind == yaml.MappingNode && i%2 == 1 && child.Kind == yaml.SequenceNode && child.Style&yaml.FlowStyle == 0 && child.Column == node.Content[i-1].Column
+		if compact || hasCompactLists(child) {
+			return true
+		}
+	}
+	return false
+}
+
+func encodeYAML(value any, compactLists bool) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if compactLists {
+		encoder.CompactSeqIndent()
+	}
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), encoder.Close()
 }
 
 // editNode makes the edit in the parsed document.
 func editNode(node *yaml.Node, at Path, value any) error {
+	if len(at) == 0 {
+		return fmt.Errorf("only fields can be set")
+	}
 	for i, step := range at[:len(at)-1] {
 		child := yamlChild(node, step)
-		if child == nil || child.Tag == "!!null" {
-			if value == nil {
-				return nil
-			}
+		if child == nil || child.Tag == nullTag {
 			return putMember(node, step, nest(at[i+1:], value))
 		}
 		node = child
@@ -179,8 +168,8 @@ func editNode(node *yaml.Node, at Path, value any) error {
 }
 
 func putMember(node *yaml.Node, step Step, value any) error {
-	var encoded yaml.Node
-	if err := encoded.Encode(value); err != nil {
+	var key, encoded yaml.Node
+	if err := errors.Join(key.Encode(step.Key), encoded.Encode(value)); err != nil {
 		return err
 	}
 	if child := yamlChild(node, step); child != nil && value != nil {
@@ -197,20 +186,8 @@ func putMember(node *yaml.Node, step Step, value any) error {
 			return nil
 		}
 	}
-	if value != nil {
-		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: step.Key}, &encoded)
-	}
+	node.Content = append(node.Content, &key, &encoded)
 	return nil
-}
-
-func encodeYAML(value any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := yaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), encoder.Close()
 }
 
 // nest wraps the value in the objects that the path leads through.
@@ -219,4 +196,15 @@ func nest(path Path, value any) any {
 		value = map[string]any{path[i].Key: value}
 	}
 	return value
+}
+
+// jsonText is the value as JSON in one line. JSON's strings are YAML's too.
+func jsonText(value any) string {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(value) != nil {
+		return ""
+	}
+	return strings.TrimSuffix(out.String(), "\n")
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +22,32 @@ type checkFlags struct {
 
 func (f *checkFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&f.files, "filename", "f", nil, "file, directory (all manifests below it) or - for stdin, with the objects; can be given again")
-	cmd.Flags().StringArrayVar(&f.world, "world", nil, "file or directory with what the cluster holds already; can be given again")
+	cmd.Flags().StringArrayVar(&f.world, "world", nil, "file, directory or - for stdin, with what the cluster holds already; can be given again")
 	cmd.Flags().StringVar(&f.config, "config", "", "sallyport's configuration file (default: the built-in names)")
 	cmd.Flags().StringVarP(&f.namespace, "namespace", "n", "default", "namespace of objects that name none")
-	_ = cmd.MarkFlagRequired("filename")
+}
+
+// load reads all that the flags name: the objects to be judged, and what the
+// cluster holds already.
+func (f *checkFlags) load(stdin io.Reader) (config *policy.Config, files, held []file, err error) {
+	if len(f.files) == 0 {
+		return nil, nil, nil, errors.New("there is nothing to read; write -f FILE, -f DIR, or -f - for stdin")
+	}
+	if config, err = loadConfig(f.config); err != nil {
+		return nil, nil, nil, err
+	}
+	in := inputs{stdin: stdin, namespace: f.namespace}
+	files, err = in.read(f.files)
+	held, heldErr := in.read(f.world)
+	return config, files, held, errors.Join(err, heldErr)
+}
+
+// onlyFlags refuses arguments. Most likely they are files.
+func onlyFlags(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is not understood; files are named with -f, e.g. %s -f %s", args[0], cmd.CommandPath(), args[0])
+	}
+	return nil
 }
 
 func newCheck() *cobra.Command {
@@ -39,7 +64,7 @@ Exit code: 0 all admitted, 1 something denied, 2 wrong usage or unreadable input
 		Example: `  sallyport check -f mapping.yaml
   sallyport check -f apps/ --world platform/ -o json
   kustomize build | sallyport check -f -`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runCheck(cmd, &flags)
 		},
@@ -55,26 +80,24 @@ func runCheck(cmd *cobra.Command, flags *checkFlags) error {
 	if !ok {
 		return fmt.Errorf("output %q is not one of text, json, yaml", flags.output)
 	}
-	config, err := loadConfig(flags.config)
+	config, files, held, err := flags.load(cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
-	files, err := readAll(flags.files, cmd.InOrStdin(), flags.namespace)
-	if err != nil {
-		return err
+	judge := checker{config: config.On(today()), existing: identities(held), cluster: newCluster(held, files)}
+	check := judge.write
+	if flags.delete {
+		judge.world = snapshot(files, held)
+		check = judge.delete
 	}
-	held, err := readAll(flags.world, nil, flags.namespace)
-	if err != nil {
-		return err
-	}
-	judge := checker{config: config.On(today()), held: world(held), world: world(held, files), delete: flags.delete}
 	report := report{Results: []result{}}
 	for _, f := range files {
 		for _, m := range f.manifests {
-			r, err := judge.check(m)
+			r, err := check(m)
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.name, err)
 			}
+			r.file = f.name
 			report.Results = append(report.Results, r)
 		}
 	}
@@ -89,31 +112,22 @@ func runCheck(cmd *cobra.Command, flags *checkFlags) error {
 
 // checker judges objects of files.
 type checker struct {
-	config *policy.Config
-	held   *policy.Snapshot // what the cluster holds
-	world  *policy.Snapshot // that, and the objects to be judged
-	delete bool
+	cluster
+	config   *policy.Config
+	existing map[objectRef]bool // what the cluster holds, of any kind and version
 }
 
-func (c checker) check(m policy.Manifest) (result, error) {
+// write judges the creation or the update of an object.
+func (c checker) write(m policy.Manifest) (result, error) {
 	r := newResult(m)
-	if c.delete {
-		r.Operation = "delete"
-	}
-	switch {
-	case m.Object == nil:
-		return r, nil
-	case c.delete:
-		r.judge(policy.Settled{Object: m.Object, Findings: policy.ReviewDeletion(policy.Rules(), c.config, c.world, m.Object)})
-		if r.Verdict == "allow" {
-			c.world.Delete(policy.RefOf(m.Object)) // the next one is deleted after it
-		}
-		return r, nil
-	}
-	old := c.held.Get(policy.RefOf(m.Object))
-	if old != nil {
+	if c.existing[identity(m)] {
 		r.Operation = "update"
 	}
+	if m.Object == nil {
+		return r, nil
+	}
+	old, undo := c.before(m.Object)
+	defer undo()
 	settled, err := policy.SettleUpdate(policy.Rules(), c.config, c.world, old, m.Object)
 	if err != nil {
 		return r, err
@@ -121,4 +135,40 @@ func (c checker) check(m policy.Manifest) (result, error) {
 	r.judge(settled)
 	r.missing(policy.Unjudged(policy.Rules(), c.config, c.world, m.Object))
 	return r, nil
+}
+
+// delete judges the deletion of an object, which a manifest does but name.
+func (c checker) delete(m policy.Manifest) (result, error) {
+	r := newResult(m)
+	r.Operation = "delete"
+	if m.Object == nil {
+		return r, nil
+	}
+	ref := policy.RefOf(m.Object)
+	object := c.world.Get(ref)
+	if object == nil { // named twice
+		return r, nil
+	}
+	r.judge(policy.Settled{Object: object, Findings: policy.ReviewDeletion(policy.Rules(), c.config, c.world, object)})
+	if r.Verdict == "allow" {
+		c.world.Delete(ref) // the next one is deleted after it
+	}
+	return r, nil
+}
+
+func identities(files []file) map[objectRef]bool {
+	all := map[objectRef]bool{}
+	for _, f := range files {
+		for _, m := range f.manifests {
+			all[identity(m)] = true
+		}
+	}
+	return all
+}
+
+// identity is what two versions of one object have in common.
+func identity(m policy.Manifest) objectRef {
+	ref := newResult(m).Object
+	ref.APIVersion, _, _ = strings.Cut(ref.APIVersion, "/") // the group
+	return ref
 }

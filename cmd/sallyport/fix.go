@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -21,87 +20,107 @@ func newFix() *cobra.Command {
 		Long: `fix makes in manifests what the admission webhook would make in the objects,
 so that git stores what the cluster will hold. Comments, order and every line
 that needs no change stay as they are. What only the author can mend is left;
-"check" tells about it.`,
+"check" tells about it.
+
+With -w, either all files that need it are written, or none is when one of them
+cannot be read.
+
+Exit code: 0 done, 2 wrong usage or unreadable input.`,
 		Example: `  sallyport fix -f mapping.yaml
   sallyport fix -w -f apps/`,
-		Args: cobra.NoArgs,
+		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runFix(cmd, &flags, inPlace)
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVarP(&inPlace, "write", "w", false, "write the files in place instead of printing them")
+	cmd.Flags().BoolVarP(&inPlace, "write", "w", false, "write the files that change in place instead of printing all")
 	return cmd
 }
 
 func runFix(cmd *cobra.Command, flags *checkFlags, inPlace bool) error {
-	config, err := loadConfig(flags.config)
+	config, files, held, err := flags.load(cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
-	files, err := readAll(flags.files, cmd.InOrStdin(), flags.namespace)
-	if err != nil {
-		return err
-	}
-	held, err := readAll(flags.world, nil, flags.namespace)
-	if err != nil {
-		return err
-	}
-	snapshot := world(held, files)
-	for i, f := range files {
-		fixed, err := fixFile(config, snapshot, f)
-		if err != nil {
+	config, cluster := config.On(today()), newCluster(held, files)
+	texts := make([][]byte, len(files))
+	for i, f := range files { // all of them before the first one is written
+		if texts[i], err = fixFile(config, cluster, f); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		if inPlace && f.name != "stdin" {
-			if err := replaceFile(f.name, f.data, fixed); err != nil {
-				return err
-			}
+	}
+	var printed [][]byte
+	for i, f := range files {
+		if !inPlace || f.name == stdinName {
+			printed = append(printed, texts[i])
 			continue
 		}
-		if err := printFile(cmd.OutOrStdout(), i, fixed); err != nil {
+		if err := replaceFile(f.name, f.data, texts[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = cmd.OutOrStdout().Write(joinFiles(printed))
+	return err
 }
 
 // fixFile returns the text of the file with all its objects settled.
-func fixFile(config *policy.Config, world policy.World, f file) ([]byte, error) {
-	documents := policy.SplitDocuments(f.data)
+func fixFile(config *policy.Config, cluster cluster, f file) ([]byte, error) {
+	edits := map[int][]policy.Edit{} // by document
 	for _, m := range f.manifests {
 		if m.Object == nil {
 			continue
 		}
-		settled, err := policy.Settle(policy.Rules(), config.On(today()), world, m.Object)
+		_, undo := cluster.before(m.Object)
+		settled, err := policy.Settle(policy.Rules(), config, cluster.world, m.Object)
+		undo()
 		if err != nil {
 			return nil, err
 		}
-		documents[m.Doc], err = policy.EditYAML(documents[m.Doc], m.Item, settled.Edits)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", policy.RefOf(m.Object), err)
+		for _, e := range settled.Edits {
+			e.At = append(m.Item.Key(), e.At...)
+			edits[m.Doc] = append(edits[m.Doc], e)
 		}
+	}
+	documents := policy.SplitDocuments(f.data)
+	for i, document := range documents {
+		edited, err := policy.EditYAML(document, edits[i])
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", i+1, err)
+		}
+		documents[i] = edited
 	}
 	return bytes.Join(documents, nil), nil
 }
 
-// printFile parts the files that it prints by a YAML document separator.
-func printFile(out io.Writer, i int, text []byte) error {
-	if i > 0 && !bytes.HasPrefix(text, []byte("---")) {
-		text = append([]byte("---\n"), text...)
+// joinFiles makes one YAML stream of files.
+func joinFiles(texts [][]byte) []byte {
+	var all []byte
+	for _, text := range texts {
+		if len(all) > 0 && len(text) > 0 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+			if !bytes.HasSuffix(all, []byte("\n")) {
+				all = append(all, '\n')
+			}
+			if !bytes.HasPrefix(text, []byte("---")) {
+				all = append(all, "---\n"...)
+			}
+		}
+		all = append(all, text...)
 	}
-	if !bytes.HasSuffix(text, []byte("\n")) {
-		text = append(text, '\n')
-	}
-	_, err := out.Write(text)
-	return err
+	return all
 }
 
 // replaceFile writes beside the file and renames, so that an interrupted run
-// leaves the old file or the new one. An unchanged file is not touched.
+// leaves the old file or the new one. An unchanged file is not touched, and a
+// link stays one.
 func replaceFile(name string, before, after []byte) error {
 	if bytes.Equal(before, after) {
 		return nil
+	}
+	name, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return err
 	}
 	info, err := os.Stat(name)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -24,6 +26,7 @@ type result struct {
 	Patch     []policy.PatchOp `json:"patch"`
 	NotJudged []notJudged      `json:"notJudged"`
 
+	file   string
 	answer string // what kubectl would show
 }
 
@@ -134,6 +137,9 @@ func writeText(out io.Writer, r report) error {
 			word = "admitted, completed"
 			completed++
 		}
+		if result.answer != "" {
+			word += " (" + result.file + ")"
+		}
 		fmt.Fprintf(&b, "%s: %s\n", result.Object, word)
 		for _, op := range result.Patch {
 			value, err := json.Marshal(op.Value)
@@ -145,13 +151,30 @@ func writeText(out io.Writer, r report) error {
 		if result.answer != "" {
 			b.WriteString(indented(result.answer + "\n"))
 		}
-		for _, m := range result.NotJudged {
-			fmt.Fprintf(&b, "  not judged: %s, for want of a %s; give more of the cluster with --world\n", m.Rule, m.Needs)
-		}
 	}
+	r.writeNotJudged(&b)
 	fmt.Fprintf(&b, "%s: %d admitted (%d completed), %d denied\n", plural(len(r.Results), "object"), len(r.Results)-denied, completed, denied)
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// writeNotJudged says once for each kind that is wanting which rules need it.
+func (r report) writeNotJudged(out io.Writer) {
+	rules := map[string][]string{} // by kind
+	for _, result := range r.Results {
+		for _, m := range result.NotJudged {
+			if !slices.Contains(rules[m.Needs], m.Rule) {
+				rules[m.Needs] = append(rules[m.Needs], m.Rule)
+			}
+		}
+	}
+	if len(rules) > 0 {
+		fmt.Fprintln(out, "not judged, for want of any object of the kind; give more of the cluster with --world:")
+	}
+	for _, kind := range slices.Sorted(maps.Keys(rules)) {
+		slices.Sort(rules[kind])
+		fmt.Fprintf(out, "  %s: %s\n", kind, strings.Join(rules[kind], ", "))
+	}
 }
 
 func plural(n int, noun string) string {

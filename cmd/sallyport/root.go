@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,14 +14,20 @@ import (
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:   programName(os.Args[0]),
-		Short: "Guard the way out of a service mesh",
+		Use:         "sallyport",
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: programName(os.Args[0])},
+		Short:       "Guard the way out of a service mesh",
 		Long: `sallyport guards the way out of a service mesh: it admits only such
 ServiceEntries, DestinationRules and HTTPRoutes as let each team leave by the
-shared egress waypoint with its own client certificate, and no other.`,
+shared egress waypoint with its own client certificate, and no other.
+
+Exit code: 0 all is well, 1 something denied, 2 wrong usage or unreadable input.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
 	root.AddCommand(newServe(), newCheck(), newFix(), newExplain(), newVersion())
 	return root
 }
